@@ -1,0 +1,1 @@
+//! Step 7: application server: detection, environment, worker processes.

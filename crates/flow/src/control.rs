@@ -1,0 +1,204 @@
+//! The messages of the control plane.
+//!
+//! One SOCK_SEQPACKET pair lies between the keeper and each child; a message is one packet of JSON, at
+//! most 64 KiB, with file descriptors travelling beside it. The keeper introduces children to one
+//! another by handing each of two an end of a new pair; what they say to each other there is theirs.
+//!
+//! ```text
+//!            keeper
+//!     ToChild │ ▲ ToKeeper                 site ──ToEdge──▶ edge
+//!             ▼ │                          site ◀─Database─▶ db
+//!       edge  db  site NAME
+//! ```
+//! The name on a channel is given by the keeper: a site can't claim to be another.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// The version of these messages. A child of another version says so and ends.
+pub const VERSION: u32 = 1;
+
+/// The longest message, in bytes.
+pub const MESSAGE_BYTES_MAX: usize = 64 * 1024;
+
+/// What the keeper says to a child.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ToChild {
+    /// The first message. File descriptors lie beside it, named by `sockets` in their order.
+    Start {
+        /// [`VERSION`].
+        version: u32,
+        /// What the role needs to know; opaque to the keeper.
+        settings: serde_json::Value,
+        /// The names of the inherited sockets.
+        sockets: Vec<String>,
+    },
+    /// A channel to another child lies beside this message.
+    Meet {
+        /// Who is at the other end.
+        peer: Peer,
+    },
+    /// A program that this child asked for runs.
+    Running {
+        /// The program's name.
+        name: String,
+        /// Its process id.
+        pid: u32,
+    },
+    /// A program that this child asked for has ended; it is started again unless told otherwise.
+    Ended {
+        /// The program's name.
+        name: String,
+        /// How it ended, for people.
+        how: String,
+    },
+    /// Asks for a [`ToKeeper::Status`].
+    Status,
+    /// Finish what is in hand and end; sent once.
+    Drain {
+        /// After this time the child is killed.
+        within_ms: u64,
+    },
+}
+
+/// What a child says to the keeper.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ToKeeper {
+    /// The child does its work now.
+    Ready,
+    /// A line for the person who started davy.
+    Say(Line),
+    /// Asks to be introduced to the database; it is started if need be.
+    WantDatabase,
+    /// Asks for a program to run beside the children (the database server).
+    Run(Program),
+    /// Answers [`ToChild::Status`]; opaque to the keeper.
+    Status(serde_json::Value),
+    /// The child can't do its work, and starting it again would not help until something is mended.
+    Failed {
+        /// What went wrong, and what to do.
+        error: String,
+    },
+}
+
+/// The other end of an introduction.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Peer {
+    /// The edge.
+    Edge,
+    /// The database's keeper and relay.
+    Db,
+    /// A site, by the name the keeper knows it by.
+    Site(String),
+}
+
+/// One line of what davy does while it starts: `label  text  took`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Line {
+    /// `found`, `deps`, `db`, `dns`, `ready` …
+    pub label: String,
+    /// What was done, or is being done.
+    pub text: String,
+    /// How it stands.
+    pub state: LineState,
+}
+
+/// How the thing a [`Line`] speaks of stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LineState {
+    /// Being done; a terminal shows it until the next line comes.
+    Doing,
+    /// Done, in a time worth showing or none.
+    Done {
+        /// Milliseconds, where worth showing.
+        took_ms: Option<u64>,
+    },
+    /// Something to know that stops nothing.
+    Warning,
+}
+
+/// A program to run beside the children: the keeper starts it, restarts it when it dies, and stops it
+/// last. It is not tied to the life of the child that asked for it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Program {
+    /// Its name in logs and in `davy status`.
+    pub name: String,
+    /// Absolute path of the program, and its arguments.
+    pub argv: Vec<String>,
+    /// Variables added to the environment.
+    pub env: BTreeMap<String, String>,
+    /// The working directory.
+    pub dir: PathBuf,
+}
+
+/// Site → edge: where its workers listen, and which folders hold its files. Each message replaces the
+/// one before it. The descriptors of the folders lie beside the message, in the order of `mounts`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToEdge {
+    /// The workers' UNIX sockets. None: answered by files alone, once `ready` is set.
+    pub workers: Vec<PathBuf>,
+    /// Folders of files by path prefix.
+    pub mounts: Vec<Mount>,
+    /// Whether the site has an application; without one, a path that is no file is not found.
+    pub application: bool,
+}
+
+/// A folder of files, served below a path.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mount {
+    /// The path it appears at: starts and ends with `/`.
+    pub prefix: String,
+}
+
+/// Edge → site: how its workers fare there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ToSite {
+    /// The edge has this many workers of the site connected.
+    Connected {
+        /// How many.
+        workers: usize,
+    },
+}
+
+/// Site → db.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ToDb {
+    /// Asks for a database and a user of the site's own.
+    Database,
+}
+
+/// Db → site.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FromDb {
+    /// The database is there.
+    Database(Access),
+    /// There will be none.
+    Failed {
+        /// Why, and what to do.
+        error: String,
+    },
+}
+
+/// How a site reaches its database.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Access {
+    /// The server's name and version, for people: `MariaDB 10.11`.
+    pub server: String,
+    /// The socket of the relay.
+    pub socket: PathBuf,
+    /// The database's name.
+    pub database: String,
+    /// The user's name.
+    pub user: String,
+    /// The user's password.
+    pub password: String,
+}

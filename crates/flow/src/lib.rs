@@ -1,0 +1,21 @@
+//! What passes between the steps of a request, and nothing else.
+//!
+//! ```text
+//! 1 browser   2 dns   3 record   4 connect   5 web   6 queue   7 app (code, db)
+//!                                               9 response <- 8 answer <-'
+//! ```
+//!
+//! The steps do not know one another: `web` hands a [`Job`] to `queue` over a channel, `queue` hands
+//! it to a worker, the worker's answer comes back through the job. This crate holds the types of that
+//! channel ([`Request`], [`Response`], [`Body`], [`Failure`]), the stamps every step leaves on its way
+//! ([`Trace`]), and the messages of the control plane ([`control`]). It does no I/O: its one system
+//! call is reading the clock.
+
+mod body;
+pub mod control;
+mod request;
+mod step;
+
+pub use body::{Body, BodyError, Overflow, Reader, Writer};
+pub use request::{Answer, Client, Failure, Job, Request, Response, Scheme, SiteId};
+pub use step::{Mark, RequestId, Stamp, Step, Trace};

@@ -1,0 +1,1 @@
+//! Programs of the distribution, found on the system or fetched without root.

@@ -1,0 +1,1 @@
+//! Child processes, socket hand-over, signals and limits.
