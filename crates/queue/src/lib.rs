@@ -1,1 +1,107 @@
-//! Steps 6 and 8: the site's queue, the choice of a worker, davy's frames.
+//! Steps 6 and 8: a site's queue, the choice of a worker, and the way of the answer back.
+//!
+//! ```text
+//!  web ──Job──▶ Queue ──▶ Dispatch (pure: who is next, who is free, who waited too long)
+//!                 │
+//!                 ├─ Link ══ frames ══▶ worker 1     docs/worker-protocol.md
+//!                 └─ Link ══ frames ══▶ worker 2
+//! ```
+//! One task on one edge thread owns a site's queue and all of its links; other threads hand jobs over
+//! in batches through the channel. Nothing here knows sites, files or HTTP connections: a [`flow::Job`]
+//! comes in, an answer or a failure goes out through it.
+
+mod answer;
+mod dispatch;
+mod frame;
+#[doc(hidden)]
+pub mod fuzz;
+mod link;
+mod owner;
+mod stream;
+mod variables;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use flow::Job;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use owner::{Command, Owner};
+
+/// The limits of a site's queue.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Requests that may wait for a worker; one more is answered 503.
+    pub waiting_max: usize,
+    /// How long a request may wait for a worker before it is answered 503.
+    pub wait_max: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings { waiting_max: 1000, wait_max: Duration::from_secs(30) }
+    }
+}
+
+/// What a queue does at the moment, and has done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Status {
+    /// Workers that are connected.
+    pub workers: usize,
+    /// Requests that wait for a worker.
+    pub waiting: usize,
+    /// Requests that workers are at.
+    pub running: usize,
+    /// Requests handed to workers so far.
+    pub handed: u64,
+}
+
+/// The handle of a running queue. When all handles and the jobs' sender have gone, it ends with its
+/// last job.
+#[derive(Clone, Debug)]
+pub struct Queue {
+    commands: mpsc::UnboundedSender<Command>,
+    connected: watch::Receiver<usize>,
+}
+
+impl Queue {
+    /// Starts a queue on the current tokio runtime. Jobs that come while there is no worker wait.
+    pub fn start(settings: Settings, jobs: mpsc::Receiver<Job>) -> Queue {
+        let (commands, inbox) = mpsc::unbounded_channel();
+        let (told, connected) = watch::channel(0);
+        let owner = Owner::new(settings, told, commands.downgrade());
+        tokio::spawn(owner.run(jobs, inbox));
+        Queue { commands, connected }
+    }
+
+    /// Replaces the list of the workers' sockets. Links to sockets that are no longer listed finish
+    /// what they have and close.
+    pub fn reload(&self, workers: Vec<PathBuf>) {
+        self.tell(Command::Workers(workers));
+    }
+
+    /// Answers what waits and runs, for as long as `deadline` allows, and ends. Jobs that come later
+    /// find the queue closed.
+    pub async fn drain(&self, deadline: Duration) {
+        let (done, ended) = oneshot::channel();
+        self.tell(Command::Drain(done));
+        let _ = tokio::time::timeout(deadline, ended).await;
+    }
+
+    /// What the queue does at the moment; all zero when it has ended.
+    pub async fn status(&self) -> Status {
+        let (reply, status) = oneshot::channel();
+        self.tell(Command::Status(reply));
+        status.await.unwrap_or_default()
+    }
+
+    /// How many workers are connected: now, and whenever that changes.
+    pub fn connected(&self) -> watch::Receiver<usize> {
+        self.connected.clone()
+    }
+
+    fn tell(&self, command: Command) {
+        // A queue that has ended has nothing to be told.
+        let _ = self.commands.send(command);
+    }
+}

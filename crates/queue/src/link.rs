@@ -1,0 +1,260 @@
+//! The connection to one worker: frames in and out, and the requests the worker is at.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::{Bytes, BytesMut};
+use flow::{Body, Failure, Job, Step};
+use http::StatusCode;
+use tokio::net::UnixStream;
+use tokio::sync::{Notify, Semaphore};
+
+use crate::frame::{self, Content, Frame, REQUEST_WINDOW, VERSION, WireError};
+use crate::stream::{Stream, StreamError};
+
+/// A connection to a worker.
+pub(crate) struct Link {
+    socket: UnixStream,
+    incoming: BytesMut,
+    outgoing: BytesMut,
+    streams: HashMap<u32, Stream>,
+    next: u32,
+    greeted: bool,
+    /// No longer listed: closes when its last request is done.
+    pub(crate) leaving: bool,
+    /// The worker's process id, once it has said so.
+    pub(crate) pid: u32,
+}
+
+/// What a batch of frames brought that the queue must know.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum News {
+    /// The worker greeted: it takes so many requests at a time.
+    Greeted(u16),
+    /// A request is done.
+    Finished,
+}
+
+/// Why a link ended.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LinkError {
+    #[error("the worker closed its connection")]
+    Closed,
+    #[error("{0}")]
+    Socket(#[from] io::Error),
+    #[error("{0}")]
+    Wire(#[from] WireError),
+    #[error("{0}")]
+    Stream(#[from] StreamError),
+    #[error("the worker speaks version {0} of the worker protocol, this davy {VERSION}")]
+    Version(u16),
+    #[error("the worker sent a frame out of place")]
+    OutOfPlace,
+    #[error("the worker is no longer listed")]
+    Unlisted,
+}
+
+/// A request's content that is still to be sent, piece by piece and by credit.
+pub(crate) struct Upload {
+    pub(crate) stream: u32,
+    pub(crate) body: Body,
+    pub(crate) credit: Arc<Semaphore>,
+}
+
+impl Link {
+    /// A link over a new connection; says HELLO.
+    pub(crate) fn new(socket: UnixStream) -> Link {
+        let mut outgoing = BytesMut::new();
+        let hello = Frame::Hello { version: VERSION, concurrency: 0, pid: std::process::id() };
+        frame::encode(&hello, &mut outgoing);
+        Link {
+            socket,
+            incoming: BytesMut::new(),
+            outgoing,
+            streams: HashMap::new(),
+            next: 1,
+            greeted: false,
+            leaving: false,
+            pid: 0,
+        }
+    }
+
+    /// Whether the worker has said HELLO.
+    pub(crate) fn greeted(&self) -> bool {
+        self.greeted
+    }
+
+    /// How many requests the worker is at.
+    pub(crate) fn running(&self) -> usize {
+        self.streams.len()
+    }
+
+    /// Ready when there is something to read, or room for what is to be written.
+    pub(crate) fn poll_ready(&self, context: &mut Context<'_>) -> Poll<()> {
+        let readable = self.socket.poll_read_ready(context).is_ready();
+        let writable =
+            !self.outgoing.is_empty() && self.socket.poll_write_ready(context).is_ready();
+        if readable || writable { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    /// Starts a request at the worker. The content that does not fit into the first window is given
+    /// back as an upload.
+    pub(crate) fn hand(&mut self, job: Job, variables: Bytes) -> Option<Upload> {
+        let stream = self.next;
+        // Four billion requests on one connection: far beyond a worker's life.
+        self.next = self.next.wrapping_add(1).max(1);
+        let credit = Arc::new(Semaphore::new(REQUEST_WINDOW));
+        let body = job.request.body;
+        let (content, now) = match body {
+            Body::Empty => (Content::None, Some(Bytes::new())),
+            Body::Full(ref bytes) if bytes.len() <= REQUEST_WINDOW => {
+                (Content::Follows, Some(bytes.clone()))
+            }
+            _ => (Content::Follows, None),
+        };
+        frame::encode(&Frame::Request { stream, content, variables }, &mut self.outgoing);
+        let entry = Stream::new(job.reply, job.request.trace, credit.clone());
+        self.streams.insert(stream, entry);
+        let Some(now) = now else { return Some(Upload { stream, body, credit }) };
+        if content == Content::Follows {
+            self.send_content(stream, now);
+            self.end_content(stream);
+        }
+        None
+    }
+
+    /// Sends a piece of a request's content, for which there was credit.
+    pub(crate) fn send_content(&mut self, stream: u32, content: Bytes) {
+        if self.streams.contains_key(&stream) && !content.is_empty() {
+            frame::encode(&Frame::Data { stream, content }, &mut self.outgoing);
+        }
+    }
+
+    /// Ends a request's content.
+    pub(crate) fn end_content(&mut self, stream: u32) {
+        if self.streams.contains_key(&stream) {
+            frame::encode(&Frame::End { stream, ended: None }, &mut self.outgoing);
+        }
+    }
+
+    /// Tells the worker that nobody waits for an answer; it ends the stream itself.
+    pub(crate) fn abort(&mut self, stream: u32, reason: &str) {
+        if self.streams.contains_key(&stream) {
+            let reason = reason.to_string();
+            frame::encode(&Frame::Abort { stream, reason }, &mut self.outgoing);
+        }
+    }
+
+    /// Reads what is there and works it off.
+    pub(crate) fn read(&mut self, wake: &Arc<Notify>) -> Result<Vec<News>, LinkError> {
+        let mut news = Vec::new();
+        loop {
+            self.incoming.reserve(READ_BYTES);
+            match self.socket.try_read_buf(&mut self.incoming) {
+                Ok(0) => return Err(LinkError::Closed),
+                Ok(read) => {
+                    while let Some(frame) = frame::decode(&mut self.incoming)? {
+                        self.take(frame, wake, &mut news)?;
+                    }
+                    // A full buffer: more may be there, but other links come first.
+                    if read < READ_BYTES || news.len() >= NEWS_MAX {
+                        break;
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        self.streams.values_mut().for_each(|stream| stream.flow(wake));
+        Ok(news)
+    }
+
+    /// Works off one frame.
+    fn take(
+        &mut self,
+        frame: Frame,
+        wake: &Arc<Notify>,
+        news: &mut Vec<News>,
+    ) -> Result<(), LinkError> {
+        match frame {
+            Frame::Hello { version, concurrency, pid } if !self.greeted => {
+                if version != VERSION {
+                    return Err(LinkError::Version(version));
+                }
+                (self.greeted, self.pid) = (true, pid);
+                news.push(News::Greeted(concurrency.max(1)));
+            }
+            Frame::Response { stream, started, status, head, content } => {
+                let entry = self.streams.get_mut(&stream).ok_or(LinkError::OutOfPlace)?;
+                if let Some(reason) = entry.response(started, status, &head, content)? {
+                    self.abort(stream, &reason);
+                }
+            }
+            Frame::Data { stream, content } => {
+                let entry = self.streams.get_mut(&stream).ok_or(LinkError::OutOfPlace)?;
+                entry.data(content, wake)?;
+            }
+            Frame::End { stream, ended: Some(ended) } => {
+                self.streams.remove(&stream).ok_or(LinkError::OutOfPlace)?.end(ended)?;
+                news.push(News::Finished);
+            }
+            Frame::Abort { stream, reason } => {
+                let entry = self.streams.remove(&stream).ok_or(LinkError::OutOfPlace)?;
+                let failure = Failure::new(Step::App, StatusCode::INTERNAL_SERVER_ERROR, reason);
+                entry.fail(failure, wake);
+                news.push(News::Finished);
+            }
+            Frame::Credit { stream, bytes } => {
+                // Credit may cross the stream's end.
+                if let Some(entry) = self.streams.get(&stream) {
+                    let most = Semaphore::MAX_PERMITS - entry.upload_credit.available_permits();
+                    entry.upload_credit.add_permits((bytes as usize).min(most));
+                }
+            }
+            Frame::Hello { .. } | Frame::Request { .. } | Frame::End { ended: None, .. } => {
+                return Err(LinkError::OutOfPlace);
+            }
+        }
+        Ok(())
+    }
+
+    /// Grants credit for what visitors took, and aborts what they no longer wait for.
+    pub(crate) fn settle(&mut self) {
+        for (&stream, entry) in &mut self.streams {
+            if entry.newly_abandoned() {
+                let reason = "the visitor has gone".to_string();
+                frame::encode(&Frame::Abort { stream, reason }, &mut self.outgoing);
+            }
+            if let Some(bytes) = entry.credit() {
+                frame::encode(&Frame::Credit { stream, bytes }, &mut self.outgoing);
+            }
+        }
+    }
+
+    /// Writes what is to be written, as far as the socket takes it.
+    pub(crate) fn flush(&mut self) -> Result<(), LinkError> {
+        while !self.outgoing.is_empty() {
+            match self.socket.try_write(&self.outgoing) {
+                Ok(written) => drop(self.outgoing.split_to(written)),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the link: what the worker was at gets a failure. Returns how many requests that were.
+    pub(crate) fn close(self, error: &LinkError, wake: &Arc<Notify>) -> usize {
+        let running = self.streams.len();
+        for stream in self.streams.into_values() {
+            let cause = format!("worker {} ended while it was at the request: {error}", self.pid);
+            stream.fail(Failure::new(Step::App, StatusCode::BAD_GATEWAY, cause), wake);
+        }
+        running
+    }
+}
+
+const READ_BYTES: usize = 32 * 1024;
+const NEWS_MAX: usize = 64;

@@ -1,0 +1,376 @@
+//! The task that owns a site's queue: it waits for jobs, workers and time, asks the policy, and acts.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use bytes::Bytes;
+use flow::{Failure, Job, Mark, Stamp, Step};
+use http::StatusCode;
+use slab::Slab;
+use tokio::net::UnixStream;
+use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::task::AbortHandle;
+
+use crate::dispatch::{Action, Dispatch, Event, Refusal};
+use crate::link::{Link, LinkError, News, Upload};
+use crate::{Settings, Status, variables};
+
+/// What the owner is told from outside its loop.
+#[derive(Debug)]
+pub(crate) enum Command {
+    Workers(Vec<PathBuf>),
+    Connected(PathBuf, UnixStream),
+    Content { link: usize, stream: u32, piece: Piece },
+    Drain(oneshot::Sender<()>),
+    Status(oneshot::Sender<Status>),
+}
+
+/// The next of a request's content.
+#[derive(Debug)]
+pub(crate) enum Piece {
+    Bytes(Bytes),
+    End,
+    Failed(String),
+}
+
+/// Where the link to a listed socket stands.
+enum Place {
+    Connecting(AbortHandle),
+    Linked(usize),
+}
+
+pub(crate) struct Owner {
+    settings: Settings,
+    dispatch: Dispatch,
+    jobs: Slab<Job>,
+    /// By a number that is never used again, so that late content can't reach another link.
+    links: BTreeMap<usize, Link>,
+    next_link: usize,
+    places: HashMap<PathBuf, Place>,
+    actions: Vec<Action>,
+    /// Woken when a visitor took content or went away.
+    wake: Arc<Notify>,
+    connected: watch::Sender<usize>,
+    commands: mpsc::WeakUnboundedSender<Command>,
+    draining: Option<oneshot::Sender<()>>,
+    handed: u64,
+}
+
+impl Owner {
+    pub(crate) fn new(
+        settings: Settings,
+        connected: watch::Sender<usize>,
+        commands: mpsc::WeakUnboundedSender<Command>,
+    ) -> Owner {
+        Owner {
+            dispatch: Dispatch::new(settings.clone()),
+            settings,
+            jobs: Slab::new(),
+            links: BTreeMap::new(),
+            next_link: 0,
+            places: HashMap::new(),
+            actions: Vec::new(),
+            wake: Arc::new(Notify::new()),
+            connected,
+            commands,
+            draining: None,
+            handed: 0,
+        }
+    }
+
+    /// The loop. Each turn takes a batch of whatever is there, then acts, then writes.
+    pub(crate) async fn run(
+        mut self,
+        mut jobs: mpsc::Receiver<Job>,
+        mut inbox: mpsc::UnboundedReceiver<Command>,
+    ) {
+        let mut batch = Vec::with_capacity(BATCH);
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let wake = self.wake.clone();
+        let (mut open, mut handles) = (true, true);
+        while open || handles || self.busy() {
+            let busy = self.busy();
+            tokio::select! {
+                () = std::future::poll_fn(|context| {
+                    let ready = self.links.values().any(|link| link.poll_ready(context).is_ready());
+                    if ready { Poll::Ready(()) } else { Poll::Pending }
+                }) => {}
+                taken = jobs.recv_many(&mut batch, BATCH), if open => open = taken > 0,
+                command = inbox.recv(), if handles => match command {
+                    Some(Command::Drain(done)) => {
+                        jobs.close();
+                        self.draining = Some(done);
+                    }
+                    Some(command) => self.obey(command),
+                    None => handles = false,
+                },
+                () = wake.notified() => {}
+                _ = tick.tick(), if busy => self.step(Event::Tick),
+            }
+            batch.drain(..).for_each(|job| self.arrive(job));
+            self.read_links();
+            self.act_and_flush();
+            if self.draining.is_some() && !open && !self.busy() {
+                break;
+            }
+        }
+        if let Some(done) = self.draining.take() {
+            let _ = done.send(());
+        }
+    }
+
+    fn busy(&self) -> bool {
+        !self.jobs.is_empty() || self.running() > 0
+    }
+
+    fn running(&self) -> usize {
+        self.links.values().map(Link::running).sum()
+    }
+
+    fn obey(&mut self, command: Command) {
+        match command {
+            Command::Workers(paths) => self.list(paths),
+            Command::Connected(path, socket) => {
+                // A connection that came too late for a list it no longer stands in is dropped.
+                if let Some(place) = self.places.get_mut(&path) {
+                    *place = Place::Linked(self.next_link);
+                    self.links.insert(self.next_link, Link::new(socket));
+                    self.next_link += 1;
+                }
+            }
+            Command::Content { link, stream, piece } => self.pass_content(link, stream, piece),
+            Command::Status(reply) => {
+                let _ = reply.send(Status {
+                    workers: *self.connected.borrow(),
+                    waiting: self.dispatch.waiting(),
+                    running: self.running(),
+                    handed: self.handed,
+                });
+            }
+            Command::Drain(_) => {}
+        }
+    }
+
+    /// Takes on a new list of sockets.
+    fn list(&mut self, paths: Vec<PathBuf>) {
+        let mut old = std::mem::take(&mut self.places);
+        for path in paths {
+            let place =
+                old.remove(&path).unwrap_or_else(|| self.connect(path.clone(), Duration::ZERO));
+            self.places.insert(path, place);
+        }
+        for place in old.into_values() {
+            match place {
+                Place::Connecting(task) => task.abort(),
+                Place::Linked(key) => {
+                    if let Some(link) = self.links.get_mut(&key) {
+                        link.leaving = true;
+                    }
+                    self.step(Event::Down(key));
+                }
+            }
+        }
+    }
+
+    /// Connects to a socket, after a wait, and again until it succeeds or the socket is unlisted.
+    fn connect(&self, path: PathBuf, wait: Duration) -> Place {
+        let commands = self.commands.clone();
+        let task = tokio::spawn(async move {
+            tokio::time::sleep(wait).await;
+            let mut again = RECONNECT_MIN;
+            loop {
+                match UnixStream::connect(&path).await {
+                    Ok(socket) => {
+                        if let Some(commands) = commands.upgrade() {
+                            let _ = commands.send(Command::Connected(path, socket));
+                        }
+                        return;
+                    }
+                    Err(error) => {
+                        tracing::debug!(path = %path.display(), %error, "worker not reached");
+                        tokio::time::sleep(again).await;
+                        again = (again * 2).min(RECONNECT_MAX);
+                    }
+                }
+            }
+        });
+        Place::Connecting(task.abort_handle())
+    }
+
+    fn arrive(&mut self, job: Job) {
+        let now = Stamp::now();
+        job.request.trace.mark(Mark::Queued, now);
+        let key = self.jobs.insert(job);
+        self.dispatch.step(now, Event::Arrived(key), &mut self.actions);
+    }
+
+    fn step(&mut self, event: Event) {
+        self.dispatch.step(Stamp::now(), event, &mut self.actions);
+    }
+
+    fn read_links(&mut self) {
+        let mut read = Vec::new();
+        for (key, link) in &mut self.links {
+            read.push((*key, link.leaving, link.read(&self.wake)));
+        }
+        for (key, leaving, news) in read {
+            match news {
+                Ok(news) => news.iter().for_each(|news| self.hear(key, leaving, news)),
+                Err(error) => self.unlink(key, &error),
+            }
+        }
+    }
+
+    fn hear(&mut self, key: usize, leaving: bool, news: &News) {
+        match news {
+            News::Greeted(concurrency) => {
+                self.connected.send_modify(|connected| *connected += 1);
+                if !leaving {
+                    self.step(Event::Up(key, *concurrency));
+                }
+            }
+            News::Finished => self.step(Event::Freed(key)),
+        }
+    }
+
+    /// A link has ended: what it was at fails, and a socket that is still listed is tried again.
+    fn unlink(&mut self, key: usize, error: &LinkError) {
+        self.step(Event::Down(key));
+        let Some(link) = self.links.remove(&key) else { return };
+        if link.greeted() {
+            self.connected.send_modify(|connected| *connected -= 1);
+        }
+        let pid = link.pid;
+        let failed = link.close(error, &self.wake);
+        if failed > 0 {
+            tracing::warn!(pid, failed, %error, "a worker went away with requests in hand");
+        }
+        let listed = self.places.iter().find_map(|(path, place)| match place {
+            Place::Linked(linked) if *linked == key => Some(path.clone()),
+            _ => None,
+        });
+        if let Some(path) = listed {
+            let place = self.connect(path.clone(), RECONNECT_MIN);
+            self.places.insert(path, place);
+        }
+    }
+
+    /// A link that breaks while being written to makes new work for the policy.
+    fn act_and_flush(&mut self) {
+        loop {
+            self.act();
+            self.settle_and_flush();
+            if self.actions.is_empty() {
+                return;
+            }
+        }
+    }
+
+    /// Does what the policy asked for, until it asks for nothing more.
+    fn act(&mut self) {
+        while !self.actions.is_empty() {
+            for action in std::mem::take(&mut self.actions) {
+                match action {
+                    Action::Hand(job, worker) => self.hand(job, worker),
+                    Action::Refuse(job, refusal) => {
+                        let job = self.jobs.remove(job);
+                        let _ = job.reply.send(Err(self.refusal(refusal)));
+                    }
+                }
+            }
+        }
+    }
+
+    fn hand(&mut self, job: usize, worker: usize) {
+        let job = self.jobs.remove(job);
+        if job.reply.is_closed() {
+            return self.step(Event::Freed(worker));
+        }
+        let variables = match variables::encode(&job.request) {
+            Ok(variables) => variables,
+            Err(failure) => {
+                let _ = job.reply.send(Err(failure));
+                return self.step(Event::Freed(worker));
+            }
+        };
+        job.request.trace.mark(Mark::Handed, Stamp::now());
+        self.handed += 1;
+        let link = self.links.get_mut(&worker).expect("the policy names workers that are up");
+        if let Some(upload) = link.hand(job, variables) {
+            self.upload(worker, upload);
+        }
+    }
+
+    fn refusal(&self, refusal: Refusal) -> Failure {
+        let cause = match refusal {
+            Refusal::Full => format!("{} requests wait already", self.settings.waiting_max),
+            Refusal::Late => {
+                format!("no worker was free for {} s", self.settings.wait_max.as_secs())
+            }
+        };
+        let mut failure = Failure::new(Step::Queue, StatusCode::SERVICE_UNAVAILABLE, cause);
+        failure.retry_after = Some(RETRY_AFTER);
+        failure
+    }
+
+    /// Sends a request's content on as the visitor sends it and the worker gives credit.
+    fn upload(&self, link: usize, upload: Upload) {
+        let Some(commands) = self.commands.upgrade() else { return };
+        let Upload { stream, mut body, credit } = upload;
+        tokio::spawn(async move {
+            let tell = |piece| commands.send(Command::Content { link, stream, piece });
+            while let Some(next) = body.next().await {
+                let mut bytes = match next {
+                    Ok(bytes) => bytes,
+                    Err(error) => return drop(tell(Piece::Failed(error.to_string()))),
+                };
+                while !bytes.is_empty() {
+                    let portion = bytes.split_to(bytes.len().min(PIECE_BYTES_MAX));
+                    let permits = u32::try_from(portion.len()).unwrap_or(u32::MAX);
+                    // Closed with the stream: nobody wants the rest.
+                    let Ok(permit) = credit.acquire_many(permits).await else { return };
+                    permit.forget();
+                    let _ = tell(Piece::Bytes(portion));
+                }
+            }
+            let _ = tell(Piece::End);
+        });
+    }
+
+    fn pass_content(&mut self, link: usize, stream: u32, piece: Piece) {
+        let Some(link) = self.links.get_mut(&link) else { return };
+        match piece {
+            Piece::Bytes(bytes) => link.send_content(stream, bytes),
+            Piece::End => link.end_content(stream),
+            Piece::Failed(reason) => link.abort(stream, &reason),
+        }
+    }
+
+    /// Grants credit and writes; links that are done or broken are taken down.
+    fn settle_and_flush(&mut self) {
+        let mut ended = Vec::new();
+        for (key, link) in &mut self.links {
+            link.settle();
+            if let Err(error) = link.flush() {
+                ended.push((*key, error));
+            } else if link.leaving && link.running() == 0 {
+                ended.push((*key, LinkError::Unlisted));
+            }
+        }
+        ended.iter().for_each(|(key, error)| self.unlink(*key, error));
+    }
+}
+
+const BATCH: usize = 64;
+const TICK: Duration = Duration::from_millis(100);
+const RECONNECT_MIN: Duration = Duration::from_millis(20);
+const RECONNECT_MAX: Duration = Duration::from_secs(1);
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+const PIECE_BYTES_MAX: usize = 16 * 1024;
+
+#[cfg(test)]
+mod tests;

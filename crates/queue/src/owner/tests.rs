@@ -1,0 +1,333 @@
+//! The queue with workers over real UNIX sockets; the worker's side is played frame by frame.
+
+use std::path::Path;
+
+use bytes::BytesMut;
+use flow::{Answer, Body, Client, Request, RequestId, Scheme, Trace};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixListener;
+
+use super::*;
+use crate::Queue;
+use crate::frame::{self, Content, Frame};
+
+/// A queue, and a worker's socket that it is told of.
+struct Scene {
+    queue: Queue,
+    jobs: mpsc::Sender<Job>,
+    folder: tempfile::TempDir,
+}
+
+impl Scene {
+    fn new() -> Scene {
+        Scene::with(Settings::default())
+    }
+
+    fn with(settings: Settings) -> Scene {
+        let (jobs, receiver) = mpsc::channel(64);
+        let queue = Queue::start(settings, receiver);
+        Scene { queue, jobs, folder: tempfile::tempdir().unwrap() }
+    }
+
+    fn socket(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn ask(&self, body: Body) -> oneshot::Receiver<Answer> {
+        let (reply, answer) = oneshot::channel();
+        let (head, ()) = http::Request::post("/").body(()).unwrap().into_parts();
+        let address = "127.0.0.1:1".parse().unwrap();
+        let client = Client { address, local: address, scheme: Scheme::Http };
+        let trace = Arc::new(Trace::new(RequestId::new(1, 1)));
+        let job = Job { request: Request { head, body, client, trace }, reply };
+        self.jobs.try_send(job).unwrap();
+        answer
+    }
+}
+
+/// The worker's end of a link.
+struct Played {
+    socket: UnixStream,
+    incoming: BytesMut,
+}
+
+impl Played {
+    /// Waits for the edge, and greets it.
+    async fn accept(listener: &UnixListener) -> Played {
+        let (socket, _) = listener.accept().await.unwrap();
+        let mut played = Played { socket, incoming: BytesMut::new() };
+        played.say(&[Frame::Hello { version: 1, concurrency: 1, pid: 4711 }]).await;
+        let hello = played.hear().await;
+        assert!(matches!(hello, Some(Frame::Hello { version: 1, .. })), "{hello:?}");
+        played
+    }
+
+    async fn start(scene: &Scene) -> Played {
+        let path = scene.socket("w");
+        let listener = UnixListener::bind(&path).unwrap();
+        scene.queue.reload(vec![path]);
+        Played::accept(&listener).await
+    }
+
+    async fn hear(&mut self) -> Option<Frame> {
+        loop {
+            if let Some(frame) = frame::decode(&mut self.incoming).unwrap() {
+                return Some(frame);
+            }
+            if self.socket.read_buf(&mut self.incoming).await.unwrap_or(0) == 0 {
+                return None;
+            }
+        }
+    }
+
+    async fn hear_request(&mut self) -> (u32, Content) {
+        match self.hear().await {
+            Some(Frame::Request { stream, content, .. }) => (stream, content),
+            other => panic!("expected a request, got {other:?}"),
+        }
+    }
+
+    async fn say(&mut self, frames: &[Frame]) {
+        let mut out = BytesMut::new();
+        frames.iter().for_each(|frame| frame::encode(frame, &mut out));
+        self.socket.write_all(&out).await.unwrap();
+    }
+}
+
+fn head(stream: u32, content: &'static [u8]) -> Frame {
+    let head = Bytes::from_static(b"content-type\0text/plain\0");
+    let content = Bytes::from_static(content);
+    Frame::Response { stream, started: Stamp(1), status: 200, head, content }
+}
+
+fn end(stream: u32) -> Frame {
+    Frame::End { stream, ended: Some(Stamp(2)) }
+}
+
+async fn collect(mut body: Body) -> Result<Vec<u8>, flow::BodyError> {
+    let mut all = Vec::new();
+    while let Some(piece) = body.next().await {
+        all.extend_from_slice(&piece?);
+    }
+    Ok(all)
+}
+
+#[tokio::test]
+async fn a_request_is_held_until_a_worker_comes_and_a_small_answer_comes_in_one_piece() {
+    let scene = Scene::new();
+    let answer = scene.ask(Body::Empty);
+    let mut worker = Played::start(&scene).await;
+    let (stream, content) = worker.hear_request().await;
+    assert_eq!((stream, content), (1, Content::None));
+    worker.say(&[head(stream, b"hello"), end(stream)]).await;
+    let response = answer.await.unwrap().unwrap();
+    assert_eq!(response.head.headers["content-type"], "text/plain");
+    assert!(matches!(response.body, Body::Full(ref bytes) if bytes == "hello"));
+}
+
+#[tokio::test]
+async fn a_large_answer_streams_within_its_credit() {
+    let scene = Scene::new();
+    let answer = scene.ask(Body::Empty);
+    let mut worker = Played::start(&scene).await;
+    let (stream, _) = worker.hear_request().await;
+    let worker = tokio::spawn(async move {
+        worker.say(&[head(stream, b"")]).await;
+        let (mut credit, mut left) = (256 * 1024, 3 * 1024 * 1024);
+        while left > 0 {
+            while credit < 64 * 1024 {
+                match worker.hear().await {
+                    Some(Frame::Credit { bytes, .. }) => credit += bytes as usize,
+                    other => panic!("expected credit, got {other:?}"),
+                }
+            }
+            let content = Bytes::from(vec![7; 64 * 1024]);
+            (credit, left) = (credit - content.len(), left - content.len());
+            worker.say(&[Frame::Data { stream, content }]).await;
+        }
+        worker.say(&[end(stream)]).await;
+        worker
+    });
+    let response = answer.await.unwrap().unwrap();
+    assert_eq!(collect(response.body).await.unwrap().len(), 3 * 1024 * 1024);
+    worker.await.unwrap();
+}
+
+#[tokio::test]
+async fn content_of_a_request_streams_within_the_worker_s_credit() {
+    let scene = Scene::new();
+    let (writer, body) = Body::channel(64 * 1024);
+    let answer = scene.ask(body);
+    let mut worker = Played::start(&scene).await;
+    let feeder = tokio::spawn(async move {
+        for _ in 0..32 {
+            writer.wait_for_room(32 * 1024).await;
+            writer.push(Bytes::from(vec![5; 32 * 1024])).unwrap();
+        }
+        writer.end();
+    });
+    let (stream, content) = worker.hear_request().await;
+    assert_eq!(content, Content::Follows);
+    let (mut got, mut since) = (0, 0);
+    loop {
+        match worker.hear().await {
+            Some(Frame::Data { content, .. }) => {
+                (got, since) = (got + content.len(), since + content.len());
+                assert!(since <= 64 * 1024, "more content than credit");
+                if since == 64 * 1024 {
+                    worker.say(&[Frame::Credit { stream, bytes: 64 * 1024 }]).await;
+                    since = 0;
+                }
+            }
+            Some(Frame::End { .. }) => break,
+            other => panic!("expected content, got {other:?}"),
+        }
+    }
+    assert_eq!(got, 1024 * 1024);
+    worker.say(&[head(stream, b"ok"), end(stream)]).await;
+    assert!(answer.await.unwrap().is_ok());
+    feeder.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_worker_that_dies_fails_its_request_at_step_app_and_is_tried_again() {
+    let scene = Scene::new();
+    let path = scene.socket("w");
+    let listener = UnixListener::bind(&path).unwrap();
+    scene.queue.reload(vec![path]);
+    let mut worker = Played::accept(&listener).await;
+    let first = scene.ask(Body::Empty);
+    worker.hear_request().await;
+    drop(worker);
+    let failure = first.await.unwrap().unwrap_err();
+    assert_eq!((failure.step, failure.status), (Step::App, StatusCode::BAD_GATEWAY));
+
+    let second = scene.ask(Body::Empty);
+    let mut worker = Played::accept(&listener).await;
+    let (stream, _) = worker.hear_request().await;
+    worker.say(&[head(stream, b"ok"), end(stream)]).await;
+    assert!(second.await.unwrap().is_ok());
+}
+
+#[tokio::test]
+async fn an_application_that_fails_is_a_500_and_its_worker_goes_on() {
+    let scene = Scene::new();
+    let mut worker = Played::start(&scene).await;
+    let first = scene.ask(Body::Empty);
+    let (stream, _) = worker.hear_request().await;
+    worker.say(&[Frame::Abort { stream, reason: "ZeroDivisionError".into() }]).await;
+    let failure = first.await.unwrap().unwrap_err();
+    assert_eq!((failure.step, failure.status.as_u16()), (Step::App, 500));
+    assert_eq!(failure.cause, "ZeroDivisionError");
+
+    let second = scene.ask(Body::Empty);
+    let (stream, _) = worker.hear_request().await;
+    worker.say(&[head(stream, b"partial")]).await;
+    let response = second.await.unwrap().unwrap();
+    worker.say(&[Frame::Abort { stream, reason: "late".into() }]).await;
+    assert!(collect(response.body).await.is_err(), "content that is cut off says so");
+}
+
+#[tokio::test]
+async fn a_visitor_that_goes_away_is_told_to_the_worker() {
+    let scene = Scene::new();
+    let mut worker = Played::start(&scene).await;
+    let answer = scene.ask(Body::Empty);
+    let (stream, _) = worker.hear_request().await;
+    drop(answer);
+    assert!(matches!(worker.hear().await, Some(Frame::Abort { .. })));
+    worker.say(&[end(stream)]).await;
+    let next = scene.ask(Body::Empty);
+    let (stream, _) = worker.hear_request().await;
+    worker.say(&[head(stream, b"ok"), end(stream)]).await;
+    assert!(next.await.unwrap().is_ok(), "the worker is free again");
+}
+
+#[tokio::test]
+async fn content_without_credit_ends_the_link_and_not_the_queue() {
+    let scene = Scene::new();
+    let mut worker = Played::start(&scene).await;
+    let answer = scene.ask(Body::Empty);
+    let (stream, _) = worker.hear_request().await;
+    worker.say(&[head(stream, b"")]).await;
+    let response = answer.await.unwrap().unwrap();
+    for _ in 0..5 {
+        let content = Bytes::from(vec![0; 64 * 1024]);
+        // The queue may have closed already.
+        let mut out = BytesMut::new();
+        frame::encode(&Frame::Data { stream, content }, &mut out);
+        let _ = worker.socket.write_all(&out).await;
+    }
+    assert!(worker.hear().await.is_none(), "nothing was read, so there was no more credit");
+    assert!(collect(response.body).await.is_err());
+    assert_eq!(scene.queue.status().await.running, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_waits_too_long_is_refused_with_a_time_to_retry() {
+    let wait_max = Duration::from_millis(50);
+    let scene = Scene::with(Settings { waiting_max: 1, wait_max });
+    let (first, second) = (scene.ask(Body::Empty), scene.ask(Body::Empty));
+    let full = second.await.unwrap().unwrap_err();
+    assert_eq!((full.step, full.status.as_u16()), (Step::Queue, 503));
+    // The policy's clock is the real one; the paused runtime only skips the waiting.
+    let late = first.await.unwrap().unwrap_err();
+    assert_eq!((late.step, late.status.as_u16()), (Step::Queue, 503));
+    assert!(late.retry_after.is_some() && late.cause.contains("no worker"), "{late}");
+}
+
+#[tokio::test]
+async fn a_socket_that_is_no_longer_listed_finishes_what_it_has() {
+    let scene = Scene::new();
+    let mut old = Played::start(&scene).await;
+    let first = scene.ask(Body::Empty);
+    let (stream, _) = old.hear_request().await;
+
+    let path = scene.socket("new");
+    let listener = UnixListener::bind(&path).unwrap();
+    scene.queue.reload(vec![path]);
+    let mut new = Played::accept(&listener).await;
+    let second = scene.ask(Body::Empty);
+    let (other, _) = new.hear_request().await;
+    new.say(&[head(other, b"new"), end(other)]).await;
+    assert!(second.await.unwrap().is_ok());
+
+    old.say(&[head(stream, b"old"), end(stream)]).await;
+    assert!(first.await.unwrap().is_ok());
+    assert!(old.hear().await.is_none(), "then the link is closed");
+}
+
+#[tokio::test]
+async fn draining_answers_what_is_there_and_refuses_what_comes() {
+    let scene = Scene::new();
+    let mut worker = Played::start(&scene).await;
+    let first = scene.ask(Body::Empty);
+    let (stream, _) = worker.hear_request().await;
+    let queue = scene.queue.clone();
+    let drained = tokio::spawn(async move { queue.drain(Duration::from_secs(5)).await });
+    while !scene.jobs.is_closed() {
+        tokio::task::yield_now().await;
+    }
+    worker.say(&[head(stream, b"ok"), end(stream)]).await;
+    assert!(first.await.unwrap().is_ok());
+    drained.await.unwrap();
+}
+
+#[tokio::test]
+async fn garbage_on_the_socket_ends_the_link() {
+    let scene = Scene::new();
+    let path = scene.socket("w");
+    let listener = UnixListener::bind(&path).unwrap();
+    scene.queue.reload(vec![path.clone()]);
+    let (mut socket, _) = listener.accept().await.unwrap();
+    socket.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
+    let mut rest = Vec::new();
+    let _ = socket.read_to_end(&mut rest).await;
+    // The queue comes back to a socket that is still listed.
+    let mut worker = Played::accept(&listener).await;
+    let answer = scene.ask(Body::Empty);
+    let (stream, _) = worker.hear_request().await;
+    worker.say(&[head(stream, b"ok"), end(stream)]).await;
+    assert!(answer.await.unwrap().is_ok());
+    assert!(Path::new(&path).exists());
+}

@@ -1,0 +1,184 @@
+//! One request at a worker: its answer as it comes in, and what is still owed to either side.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use flow::{Answer, Body, BodyError, Failure, Mark, Response, Stamp, Step, Trace, Writer};
+use http::StatusCode;
+use tokio::sync::{Notify, Semaphore, oneshot};
+
+use crate::answer;
+use crate::frame::RESPONSE_WINDOW;
+
+/// A request at a worker.
+///
+/// ```text
+/// Awaited ──RESPONSE──▶ Headed ──DATA or end of batch──▶ Streaming ──END──▶ gone
+///                         └───────────END: one piece──────────────────────▶ gone
+/// ```
+/// The head is kept back until the rest of the batch has been read, so that a small answer reaches
+/// the web step in one piece.
+pub(crate) struct Stream {
+    state: State,
+    trace: Arc<Trace>,
+    /// What the worker may still send.
+    window: usize,
+    /// What the visitor took that the worker has not been told of.
+    owed: usize,
+    /// What the edge may still send; closed when the stream ends.
+    pub(crate) upload_credit: Arc<Semaphore>,
+}
+
+enum State {
+    Awaited(oneshot::Sender<Answer>),
+    Headed {
+        reply: oneshot::Sender<Answer>,
+        head: Box<http::response::Parts>,
+        content: Bytes,
+    },
+    Streaming(Writer),
+    /// Nobody waits any more; the rest of the worker's answer is dropped.
+    Given,
+}
+
+/// The worker sent more than it had credit for, or frames in the wrong order.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum StreamError {
+    #[error("the worker sent content without credit")]
+    NoCredit,
+    #[error("the worker sent a second head for one request")]
+    SecondHead,
+    #[error("the worker sent content before a head")]
+    NoHead,
+}
+
+impl Stream {
+    pub(crate) fn new(
+        reply: oneshot::Sender<Answer>,
+        trace: Arc<Trace>,
+        upload_credit: Arc<Semaphore>,
+    ) -> Stream {
+        let state = State::Awaited(reply);
+        Stream { state, trace, window: RESPONSE_WINDOW, owed: 0, upload_credit }
+    }
+
+    /// A RESPONSE frame. `Some` says why the answer can't be used; the visitor has been told.
+    pub(crate) fn response(
+        &mut self,
+        started: Stamp,
+        status: u16,
+        head: &Bytes,
+        content: Bytes,
+    ) -> Result<Option<String>, StreamError> {
+        self.take(content.len())?;
+        self.trace.mark(Mark::Started, started);
+        match std::mem::replace(&mut self.state, State::Given) {
+            State::Awaited(reply) => match answer::parse(status, head) {
+                Ok(head) => {
+                    self.state = State::Headed { reply, head: Box::new(head), content };
+                    Ok(None)
+                }
+                Err(error) => {
+                    let cause = error.to_string();
+                    let failure = Failure::new(Step::Answer, StatusCode::BAD_GATEWAY, &cause);
+                    let _ = reply.send(Err(failure));
+                    Ok(Some(cause))
+                }
+            },
+            State::Given => Ok(None),
+            State::Headed { .. } | State::Streaming(_) => Err(StreamError::SecondHead),
+        }
+    }
+
+    /// A DATA frame.
+    pub(crate) fn data(&mut self, content: Bytes, wake: &Arc<Notify>) -> Result<(), StreamError> {
+        self.take(content.len())?;
+        self.flow(wake);
+        match &self.state {
+            State::Awaited(_) => Err(StreamError::NoHead),
+            State::Streaming(writer) => writer.push(content).map_err(|_| StreamError::NoCredit),
+            State::Headed { .. } => Ok(()),
+            State::Given => {
+                self.owed += content.len();
+                Ok(())
+            }
+        }
+    }
+
+    /// An END frame: the stream is over.
+    pub(crate) fn end(self, ended: Stamp) -> Result<(), StreamError> {
+        self.trace.mark(Mark::Ended, ended);
+        self.upload_credit.close();
+        match self.state {
+            State::Awaited(_) => return Err(StreamError::NoHead),
+            State::Headed { reply, head, content } => {
+                let body = if content.is_empty() { Body::Empty } else { Body::Full(content) };
+                let _ = reply.send(Ok(Response { head: *head, body }));
+            }
+            State::Streaming(writer) => writer.end(),
+            State::Given => {}
+        }
+        Ok(())
+    }
+
+    /// The stream is over without a good end: by an ABORT frame, or with its link.
+    pub(crate) fn fail(self, failure: Failure, wake: &Arc<Notify>) {
+        let mut this = self;
+        this.upload_credit.close();
+        this.flow(wake);
+        match this.state {
+            State::Awaited(reply) => drop(reply.send(Err(failure))),
+            State::Streaming(writer) => writer.fail(BodyError::Failed(failure.to_string())),
+            State::Headed { .. } | State::Given => {}
+        }
+    }
+
+    /// Hands a kept-back head on, its content still to come.
+    pub(crate) fn flow(&mut self, wake: &Arc<Notify>) {
+        if !matches!(self.state, State::Headed { .. }) {
+            return;
+        }
+        let State::Headed { reply, head, content } =
+            std::mem::replace(&mut self.state, State::Given)
+        else {
+            return;
+        };
+        let (writer, body) = Body::channel_waking(RESPONSE_WINDOW, wake.clone());
+        // The window was checked when the content came, so it fits.
+        let _ = writer.push(content);
+        let _ = reply.send(Ok(Response { head: *head, body }));
+        self.state = State::Streaming(writer);
+    }
+
+    /// Whether the visitor has gone since this was last asked. What the worker still sends is dropped.
+    pub(crate) fn newly_abandoned(&mut self) -> bool {
+        let gone = match &self.state {
+            State::Awaited(reply) => reply.is_closed(),
+            State::Streaming(writer) => writer.is_abandoned(),
+            State::Headed { .. } | State::Given => false,
+        };
+        if gone {
+            self.state = State::Given;
+            self.upload_credit.close();
+        }
+        gone
+    }
+
+    /// The credit to grant now: what the visitor took, in portions worth a frame.
+    pub(crate) fn credit(&mut self) -> Option<u32> {
+        if let State::Streaming(writer) = &self.state {
+            self.owed += writer.take_consumed();
+        }
+        if self.owed < RESPONSE_WINDOW / 8 {
+            return None;
+        }
+        let credit = std::mem::take(&mut self.owed);
+        self.window += credit;
+        u32::try_from(credit).ok()
+    }
+
+    fn take(&mut self, bytes: usize) -> Result<(), StreamError> {
+        self.window = self.window.checked_sub(bytes).ok_or(StreamError::NoCredit)?;
+        Ok(())
+    }
+}

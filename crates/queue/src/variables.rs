@@ -1,0 +1,128 @@
+//! A request as the meta-variables of CGI/1.1 (RFC 3875 §4.1), the way workers are told of it. Pure.
+
+use std::borrow::Cow;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use flow::{Failure, Request, Step};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, HeaderName};
+use http::{StatusCode, Version};
+
+use crate::frame::PAYLOAD_BYTES_MAX;
+
+/// The variables of a request: name, NUL, value, NUL … A failure when it can't be put so.
+pub(crate) fn encode(request: &Request) -> Result<Bytes, Failure> {
+    let mut out = BytesMut::with_capacity(1024);
+    let head = &request.head;
+    let path = decode_path(head.uri.path());
+    if memchr::memchr(0, &path).is_some() {
+        return Err(Failure::new(Step::Web, StatusCode::BAD_REQUEST, "the path holds a NUL"));
+    }
+    put(&mut out, "REQUEST_METHOD", head.method.as_str().as_bytes());
+    put(&mut out, "SCRIPT_NAME", b"");
+    put(&mut out, "PATH_INFO", &path);
+    put(&mut out, "QUERY_STRING", head.uri.query().unwrap_or("").as_bytes());
+    let target = head.uri.path_and_query().map_or("*", |target| target.as_str());
+    put(&mut out, "REQUEST_URI", target.as_bytes());
+    put_server(&mut out, request);
+    put_fields(&mut out, request);
+    if out.len() > PAYLOAD_BYTES_MAX {
+        let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+        return Err(Failure::new(Step::Queue, status, "the request's head does not fit a frame"));
+    }
+    Ok(out.freeze())
+}
+
+fn put_server(out: &mut BytesMut, request: &Request) {
+    let client = &request.client;
+    let host = request.head.headers.get(HOST).map(|host| without_port(host.as_bytes()));
+    let own = client.local.ip().to_string();
+    put(out, "SERVER_NAME", host.filter(|host| !host.is_empty()).unwrap_or(own.as_bytes()));
+    put(out, "SERVER_PORT", client.local.port().to_string().as_bytes());
+    let protocol: &[u8] = match request.head.version {
+        Version::HTTP_10 => b"HTTP/1.0",
+        Version::HTTP_2 => b"HTTP/2",
+        Version::HTTP_3 => b"HTTP/3",
+        _ => b"HTTP/1.1",
+    };
+    put(out, "SERVER_PROTOCOL", protocol);
+    put(out, "REMOTE_ADDR", client.address.ip().to_string().as_bytes());
+    put(out, "REMOTE_PORT", client.address.port().to_string().as_bytes());
+    put(out, "REQUEST_SCHEME", client.scheme.as_str().as_bytes());
+    put(out, "REQUEST_ID", request.trace.id.to_string().as_bytes());
+}
+
+fn put_fields(out: &mut BytesMut, request: &Request) {
+    let headers = &request.head.headers;
+    for name in headers.keys() {
+        if *name == CONTENT_TYPE || *name == CONTENT_LENGTH {
+            if let Some(value) = headers.get(name) {
+                let name = if *name == CONTENT_TYPE { "CONTENT_TYPE" } else { "CONTENT_LENGTH" };
+                put(out, name, value.as_bytes());
+            }
+            continue;
+        }
+        // A name with an underscore could pose as another; `Proxy` would become HTTP_PROXY, which
+        // many an HTTP client takes for its proxy ("httpoxy").
+        if name.as_str().contains('_') || name == "proxy" {
+            continue;
+        }
+        put_field(out, name, headers.get_all(name).iter().map(http::HeaderValue::as_bytes));
+    }
+}
+
+fn put_field<'a>(out: &mut BytesMut, name: &HeaderName, values: impl Iterator<Item = &'a [u8]>) {
+    out.put_slice(b"HTTP_");
+    out.extend(name.as_str().bytes().map(|byte| match byte {
+        b'-' => b'_',
+        byte => byte.to_ascii_uppercase(),
+    }));
+    out.put_u8(0);
+    let join: &[u8] = if *name == COOKIE { b"; " } else { b", " };
+    for (n, value) in values.enumerate() {
+        if n > 0 {
+            out.put_slice(join);
+        }
+        out.put_slice(value);
+    }
+    out.put_u8(0);
+}
+
+fn put(out: &mut BytesMut, name: &str, value: &[u8]) {
+    out.put_slice(name.as_bytes());
+    out.put_u8(0);
+    out.put_slice(value);
+    out.put_u8(0);
+}
+
+/// `example.org:8080` and `[::1]:8080` without their port.
+fn without_port(host: &[u8]) -> &[u8] {
+    let end = match host.first() {
+        Some(b'[') => memchr::memchr(b']', host).map_or(host.len(), |bracket| bracket + 1),
+        _ => memchr::memchr(b':', host).unwrap_or(host.len()),
+    };
+    &host[..end]
+}
+
+/// Percent-decoding, once; a `%` that is not followed by two hexadecimal digits stays as it is.
+fn decode_path(path: &str) -> Cow<'_, [u8]> {
+    let bytes = path.as_bytes();
+    if memchr::memchr(b'%', bytes).is_none() {
+        return Cow::Borrowed(bytes);
+    }
+    let mut decoded = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while let Some(&byte) = bytes.get(at) {
+        let escaped = (byte == b'%').then(|| escaped(bytes.get(at + 1..at + 3)?)).flatten();
+        decoded.push(escaped.unwrap_or(byte));
+        at += if escaped.is_some() { 3 } else { 1 };
+    }
+    Cow::Owned(decoded)
+}
+
+fn escaped(digits: &[u8]) -> Option<u8> {
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    u8::try_from(digit(digits[0])? * 16 + digit(digits[1])?).ok()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,104 @@
+//! Requests and the variables they become.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use flow::{Body, Client, RequestId, Scheme, Trace};
+use proptest::prelude::*;
+
+use super::*;
+
+fn request(builder: http::request::Builder) -> Request {
+    let (head, ()) = builder.body(()).unwrap().into_parts();
+    Request {
+        head,
+        body: Body::Empty,
+        client: Client {
+            address: "192.0.2.7:50000".parse().unwrap(),
+            local: "192.0.2.1:8080".parse().unwrap(),
+            scheme: Scheme::Http,
+        },
+        trace: Arc::new(Trace::new(RequestId::new(1, 1))),
+    }
+}
+
+fn variables(builder: http::request::Builder) -> BTreeMap<String, String> {
+    let bytes = encode(&request(builder)).unwrap();
+    let texts: Vec<String> = bytes
+        .split(|byte| *byte == 0)
+        .map(|text| text.iter().map(|byte| char::from(*byte)).collect())
+        .collect();
+    assert_eq!(texts.last().map(String::as_str), Some(""), "a NUL at the very end");
+    texts.chunks_exact(2).map(|pair| (pair[0].clone(), pair[1].clone())).collect()
+}
+
+#[test]
+fn a_request_becomes_the_variables_of_rfc_3875() {
+    let found = variables(
+        http::Request::get("/caf%C3%A9/a%2Fb?x=%20")
+            .header("Host", "www.foobar.com:8080")
+            .header("Content-Type", "text/plain")
+            .header("Content-Length", "3")
+            .header("Accept", "a")
+            .header("Accept", "b")
+            .header("Cookie", "c=1")
+            .header("Cookie", "d=2"),
+    );
+    let expected = [
+        ("REQUEST_METHOD", "GET"),
+        ("SCRIPT_NAME", ""),
+        ("PATH_INFO", "/caf\u{c3}\u{a9}/a/b"),
+        ("QUERY_STRING", "x=%20"),
+        ("REQUEST_URI", "/caf%C3%A9/a%2Fb?x=%20"),
+        ("SERVER_NAME", "www.foobar.com"),
+        ("SERVER_PORT", "8080"),
+        ("SERVER_PROTOCOL", "HTTP/1.1"),
+        ("REMOTE_ADDR", "192.0.2.7"),
+        ("REMOTE_PORT", "50000"),
+        ("REQUEST_SCHEME", "http"),
+        ("CONTENT_TYPE", "text/plain"),
+        ("CONTENT_LENGTH", "3"),
+        ("HTTP_HOST", "www.foobar.com:8080"),
+        ("HTTP_ACCEPT", "a, b"),
+        ("HTTP_COOKIE", "c=1; d=2"),
+    ];
+    for (name, value) in expected {
+        assert_eq!(found.get(name).map(String::as_str), Some(value), "{name}");
+    }
+    assert_eq!(found.len(), expected.len() + 1, "and REQUEST_ID: {found:?}");
+}
+
+#[test]
+fn fields_that_could_pose_as_others_are_left_out() {
+    let found = variables(
+        http::Request::get("/").header("Proxy", "evil").header("X_Forwarded_For", "evil"),
+    );
+    assert!(!found.values().any(|value| value == "evil"), "{found:?}");
+}
+
+#[test]
+fn an_encoded_nul_in_the_path_is_refused() {
+    let failure = encode(&request(http::Request::get("/a%00b"))).unwrap_err();
+    assert_eq!(failure.status, StatusCode::BAD_REQUEST);
+}
+
+#[test]
+fn the_port_is_cut_off_names_and_addresses() {
+    assert_eq!(without_port(b"[2001:db8::1]:8080"), b"[2001:db8::1]");
+    assert_eq!(without_port(b"localhost"), b"localhost");
+    assert_eq!(without_port(b"[broken"), b"[broken");
+}
+
+proptest! {
+    #[test]
+    fn decoding_undoes_encoding(bytes in proptest::collection::vec(any::<u8>(), 0..40)) {
+        let encoded: String = bytes.iter().map(|byte| format!("%{byte:02X}")).collect();
+        let decoded = decode_path(&encoded).into_owned();
+        prop_assert_eq!(decoded, bytes);
+    }
+
+    #[test]
+    fn any_path_is_decoded_without_panic(path in "[%0-9a-fA-Fg/]{0,40}") {
+        prop_assert!(decode_path(&path).len() <= path.len());
+    }
+}
