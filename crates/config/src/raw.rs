@@ -1,0 +1,150 @@
+//! davy.toml as it is written: one field per name, nothing checked but its type.
+//!
+//! The doc comments here are the manual. Each ends with a paragraph `Default: …`; the example
+//! stands in the attribute. [`crate::reference()`] and [`crate::schema()`] are made of both, so
+//! write for the person who edits the file. No serde `flatten` or `untagged`: they lose spans and
+//! messages.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde::de::value::SeqAccessDeserializer;
+use serde::de::{SeqAccess, Visitor};
+use toml::Spanned;
+
+/// davy.toml describes one site. Every name in it is optional, and so is the file.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct File {
+    /// The site's main name, as visitors type it: a host name without `https://`, port or path.
+    /// Names with letters such as `ü` are written in their `xn--` form.
+    ///
+    /// Default: none.
+    #[schemars(with = "Option<String>", extend("examples" = ["www.foobar.com"]))]
+    pub(crate) domain: Option<Spanned<String>>,
+
+    /// Further names of the same site, each written like `domain`. They need a `domain`.
+    ///
+    /// Default: none.
+    #[schemars(with = "Option<Vec<String>>", extend("examples" = [["foobar.com"]]))]
+    pub(crate) aliases: Option<Vec<Spanned<String>>>,
+
+    /// The IP addresses of the server, IPv4 and IPv6, one or a list of them. Davy's DNS server
+    /// answers with them when it is asked for `domain` or one of the `aliases`.
+    ///
+    /// Default: none.
+    #[schemars(with = "Option<Addresses>", extend("examples" = [["203.0.113.10", "2001:db8::10"]]))]
+    pub(crate) address: Option<Spanned<Addresses>>,
+
+    /// What runs the site's code. `"flask"`, `"django"` and `"wsgi"` find the application in the
+    /// folder; `"static"` serves files and runs nothing. A WSGI application can also be named, as
+    /// `"module:callable"`: `"shop.wsgi:application"` is the object `application` in
+    /// `shop/wsgi.py`.
+    ///
+    /// Default: davy looks at the folder, and says what it found.
+    #[schemars(with = "Option<String>", extend("examples" = ["flask"]))]
+    pub(crate) app: Option<Spanned<String>>,
+
+    /// The folder of files that are served as they are: pictures, stylesheets, pages. It lies
+    /// inside the project; dotfiles, `davy.toml` and the application's code are never served from
+    /// it.
+    ///
+    /// Default: none.
+    #[schemars(with = "Option<String>", extend("examples" = ["public"]))]
+    pub(crate) root: Option<Spanned<String>>,
+
+    /// How many worker processes run the application: that many requests are worked on at a time,
+    /// further ones wait in the queue.
+    ///
+    /// Default: chosen by davy, and printed when the site is ready.
+    #[schemars(with = "Option<u16>", range(min = 1, max = 512), extend("examples" = [4]))]
+    pub(crate) workers: Option<Spanned<i64>>,
+
+    /// Variables for the application's environment, one per line. Values are text, so numbers are
+    /// written in quotes too. Passwords and keys are better kept in `.env`, outside of version
+    /// control; where both set a variable, `[env]` wins.
+    ///
+    /// Default: empty.
+    #[schemars(
+        with = "Option<BTreeMap<String, String>>",
+        extend("examples" = [{"TZ": "Europe/Berlin"}])
+    )]
+    pub(crate) env: Option<BTreeMap<Spanned<String>, Spanned<String>>>,
+
+    /// The application's database.
+    ///
+    /// Default: as if it were written with `engine = "auto"`, but a `[db]` table, even an empty
+    /// one, says that the site needs a database.
+    #[schemars(with = "Option<Db>", extend("examples" = [{"engine": "mariadb"}]))]
+    pub(crate) db: Option<Db>,
+}
+
+/// The table `[db]`.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Db {
+    /// Who runs the database. `"mariadb"`: davy runs a MariaDB for the site. `"none"`: davy runs
+    /// none. `"auto"`: davy runs a MariaDB if the application's dependencies name a MySQL driver or
+    /// there is a `[db]` table, unless `DATABASE_URL` is set in the environment or in `.env`.
+    ///
+    /// Default: `"auto"`.
+    #[schemars(
+        with = "Option<String>",
+        extend("enum" = ["auto", "mariadb", "none"]),
+        extend("examples" = ["mariadb"])
+    )]
+    pub(crate) engine: Option<Spanned<String>>,
+
+    /// The URL of a database that somebody else runs; it is handed to the application as
+    /// `DATABASE_URL`, and davy runs none. Any scheme will do: `mysql://`, `mariadb://`,
+    /// `postgres://`, `sqlite:///`. A password is better kept in `.env`, as `DATABASE_URL` there.
+    ///
+    /// Default: none.
+    #[schemars(with = "Option<String>", extend("examples" = ["mysql://shop@db.foobar.com/shop"]))]
+    pub(crate) url: Option<Spanned<String>>,
+}
+
+/// One address, or a list of them.
+#[derive(Debug)]
+pub(crate) enum Addresses {
+    /// `"203.0.113.10"`
+    One(String),
+    /// `["203.0.113.10", "2001:db8::10"]`
+    Many(Vec<Spanned<String>>),
+}
+
+impl<'de> Deserialize<'de> for Addresses {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(OneOrMany)
+    }
+}
+
+struct OneOrMany;
+
+impl<'de> Visitor<'de> for OneOrMany {
+    type Value = Addresses;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an address or a list of addresses")
+    }
+
+    fn visit_str<E>(self, one: &str) -> Result<Addresses, E> {
+        Ok(Addresses::One(one.to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, many: A) -> Result<Addresses, A::Error> {
+        Vec::deserialize(SeqAccessDeserializer::new(many)).map(Addresses::Many)
+    }
+}
+
+impl JsonSchema for Addresses {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Addresses".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": ["string", "array"], "items": { "type": "string" } })
+    }
+}

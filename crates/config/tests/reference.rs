@@ -1,0 +1,61 @@
+//! The page docs/config.md is what [`config::reference`] makes, and its examples are true.
+
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+
+use davy_config as config;
+
+const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/config.md");
+
+#[test]
+fn the_page_is_the_one_made_of_the_doc_comments() {
+    if std::env::var_os("UPDATE").is_some() {
+        fs::write(PAGE, config::reference()).unwrap();
+    }
+    let page = fs::read_to_string(PAGE).unwrap_or_default();
+    assert!(
+        page == config::reference(),
+        "docs/config.md is old: UPDATE=1 cargo test -p davy-config"
+    );
+}
+
+#[test]
+fn every_example_on_the_page_is_a_davy_toml_without_problems() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("public")).unwrap();
+    let page = config::reference();
+    let examples: Vec<&str> =
+        page.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    assert!(examples.len() > 8, "{examples:?}");
+    for example in examples {
+        // Aliases and addresses are nothing without a domain, which their examples leave out.
+        let bare = example.starts_with("a") && !example.starts_with("app");
+        let text = if bare { format!("domain = \"x.org\"\n{example}") } else { example.to_owned() };
+        if let Err(report) = config::check("davy.toml", &text, folder.path()) {
+            panic!("{report}");
+        }
+    }
+}
+
+#[test]
+fn every_name_has_a_meaning_a_default_and_an_example() {
+    let schema = config::schema();
+    let top = schema["properties"].as_object().unwrap();
+    let db = top["db"]["properties"].as_object().unwrap();
+    for (name, kind) in top.iter().chain(db) {
+        let text = kind["description"].as_str().unwrap();
+        assert!(text.contains("Default: "), "{name}: {text}");
+        assert!(!kind["examples"][0].is_null(), "{name}");
+    }
+    let names: Vec<&str> = top.keys().map(String::as_str).collect();
+    let in_order = ["domain", "aliases", "address", "app", "root", "workers", "env", "db"];
+    assert_eq!(names, in_order, "names stand in the order of the file");
+}
+
+#[test]
+fn the_schema_knows_no_null_and_allows_no_other_names() {
+    let schema = config::schema();
+    assert_eq!(schema["additionalProperties"], false);
+    assert!(!schema.to_string().contains("null"), "{schema:#}");
+}
