@@ -1,0 +1,159 @@
+//! One connection of a site: its beginning, which is looked at, and its bytes, which are not.
+//!
+//! When the server closes, the client is closed; when the client has said its last, the server
+//! learns it and may still answer. Each direction has one buffer, and reads no more until that is
+//! written: whoever is slow slows only the other side down.
+
+use std::io;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::UnixStream;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::Seat;
+use super::greeting::{Asked, asked, clear_capabilities};
+use super::packet::{HEADER_BYTES, Refused, Walker, denied, refusal};
+
+/// Runs a session to its end. What ends it early is of interest to its client only.
+pub(super) async fn run(mut client: UnixStream, seat: Seat) {
+    if let Err(error) = serve(&mut client, &seat).await {
+        tracing::debug!(pid = seat.pid, %error, "relay session ended");
+    }
+}
+
+async fn serve(client: &mut UnixStream, seat: &Seat) -> io::Result<()> {
+    let settings = &seat.shared.settings;
+    let mut server = match connect(seat).await {
+        Ok(server) => server,
+        Err(error) => {
+            tracing::warn!(pid = seat.pid, %error, "database is away");
+            let text = "The database is not running at the moment; davy starts it again";
+            return client.write_all(&refusal(0, 1053, "08S01", text)).await;
+        }
+    };
+    let greeted = timeout(settings.handshake, greet(client, &mut server, seat)).await;
+    let refused = match greeted.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?? {
+        Greeted::Admitted => relay(client, &mut server, seat).await?.map(|user| denied(1, &user)),
+        Greeted::Refused(packet) => packet,
+    };
+    match refused {
+        Some(packet) => {
+            tracing::warn!(pid = seat.pid, "database user refused");
+            client.write_all(&packet).await
+        }
+        None => Ok(()),
+    }
+}
+
+/// Connects to the server; while it is away (it restarts, say) the client is held.
+async fn connect(seat: &Seat) -> io::Result<UnixStream> {
+    let settings = &seat.shared.settings;
+    let deadline = Instant::now() + settings.hold;
+    loop {
+        match UnixStream::connect(&settings.server).await {
+            Err(_) if Instant::now() < deadline => sleep(CONNECT_AGAIN).await,
+            connected => return connected,
+        }
+    }
+}
+
+/// How the beginning of a session went.
+enum Greeted {
+    /// The client is a site's user, if the server finds its password right.
+    Admitted,
+    /// It is not; the packet says so, unless the server has said so itself.
+    Refused(Option<Vec<u8>>),
+}
+
+/// Hands on the server's greeting and the client's answer, if the user in it may come in.
+async fn greet(
+    client: &mut UnixStream,
+    server: &mut UnixStream,
+    seat: &Seat,
+) -> io::Result<Greeted> {
+    let mut greeting = read_packet(server).await?;
+    clear_capabilities(&mut greeting[HEADER_BYTES..]);
+    client.write_all(&greeting).await?;
+    if greeting.get(HEADER_BYTES) == Some(&0xff) {
+        return Ok(Greeted::Refused(None));
+    }
+    let answer = read_packet(client).await?;
+    let sequence = answer[HEADER_BYTES - 1].wrapping_add(1);
+    let garbage = |text| Greeted::Refused(Some(refusal(sequence, 1043, "08S01", text)));
+    match asked(&answer[HEADER_BYTES..]) {
+        Asked::User(user) if seat.admits(user) => {
+            server.write_all(&answer).await?;
+            Ok(Greeted::Admitted)
+        }
+        Asked::User(user) => Ok(Greeted::Refused(Some(denied(sequence, user)))),
+        Asked::Opaque => Ok(garbage("Bad handshake: no TLS and no compression on this socket")),
+        Asked::Garbage => Ok(garbage("Bad handshake")),
+    }
+}
+
+/// Reads one packet of the beginning, header and all; not one byte more.
+async fn read_packet(from: &mut UnixStream) -> io::Result<Vec<u8>> {
+    let mut packet = vec![0; HEADER_BYTES];
+    from.read_exact(&mut packet).await?;
+    let length =
+        usize::from(packet[0]) | usize::from(packet[1]) << 8 | usize::from(packet[2]) << 16;
+    if length > FIRST_BYTES_MAX {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "too long a first packet"));
+    }
+    packet.resize(HEADER_BYTES + length, 0);
+    from.read_exact(&mut packet[HEADER_BYTES..]).await?;
+    Ok(packet)
+}
+
+/// Hands bytes on both ways until the server closes, or the client wants to become somebody it must
+/// not: then that user is returned.
+async fn relay(
+    client: &mut UnixStream,
+    server: &mut UnixStream,
+    seat: &Seat,
+) -> io::Result<Option<Vec<u8>>> {
+    let (from_client, to_client) = client.split();
+    let (from_server, to_server) = server.split();
+    let down = pass(from_server, to_client, |_| Ok(()));
+    let mut walker = Walker::default();
+    let up = pass(from_client, to_server, |bytes| walker.walk(bytes, |user| seat.admits(user)));
+    tokio::pin!(down);
+    let said = tokio::select! {
+        closed = &mut down => return closed.map(|_| None),
+        said = up => said?,
+    };
+    match said {
+        Some(Refused { user }) => Ok(Some(user)),
+        None => down.await.map(|_| None),
+    }
+}
+
+/// Hands bytes on until the end, which it hands on too, or until `check` refuses them.
+async fn pass(
+    mut from: impl AsyncRead + Unpin,
+    mut to: impl AsyncWrite + Unpin,
+    mut check: impl FnMut(&[u8]) -> Result<(), Refused>,
+) -> io::Result<Option<Refused>> {
+    let mut buffer = vec![0; BUFFER_BYTES];
+    loop {
+        let read = from.read(&mut buffer).await?;
+        if read == 0 {
+            to.shutdown().await?;
+            return Ok(None);
+        }
+        if let Err(refused) = check(&buffer[..read]) {
+            return Ok(Some(refused));
+        }
+        if to.write_all(&buffer[..read]).await.is_err() {
+            // The other side takes no more; its last words, on the other way, may say why.
+            return Ok(None);
+        }
+    }
+}
+
+const BUFFER_BYTES: usize = 16 * 1024;
+
+/// A client's first packet may carry attributes of the connection, of up to 64 KiB in theory.
+const FIRST_BYTES_MAX: usize = 16 * 1024;
+const CONNECT_AGAIN: Duration = Duration::from_millis(20);

@@ -1,0 +1,353 @@
+//! A real MariaDB, prepared, run and relayed as davy does it. It is the system's, else it comes
+//! from the distribution's packages, once for all tests.
+
+// clippy.toml allows it in tests, but does not know their helpers here.
+#![allow(clippy::unwrap_used)]
+
+use std::collections::{BTreeSet, HashSet};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use davy_db::{Error, Folders, Relay, RelaySettings, Server};
+use flow::control::Access;
+use mysql_async::prelude::Queryable;
+use mysql_async::{ChangeUserOpts, Conn, OptsBuilder};
+use proc::Own;
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::process::{Child, Command};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+/// Where all tests' MariaDB is unpacked, if the system has none.
+const CACHE: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/packages");
+
+fn folders(folder: &Path) -> Folders {
+    Folders {
+        data: folder.join("data"),
+        private: folder.join("private"),
+        run: folder.join("run"),
+        socket: folder.join("mysql.sock"),
+        cache: PathBuf::from(CACHE),
+        path: std::env::var_os("PATH").unwrap_or_default(),
+    }
+}
+
+/// The keeper's part: runs the program until it is dropped.
+struct Database {
+    server: Server,
+    mariadbd: Child,
+}
+
+impl Database {
+    async fn start(folder: &Path) -> Database {
+        let prepared = Server::prepare(folders(folder), &Own::direct(), |_| {}).await;
+        let server = prepared.unwrap_or_else(|error| panic!("no MariaDB to test with: {error}"));
+        let mut mariadbd = run(&server);
+        until_ready(&server, &mut mariadbd).await.unwrap();
+        Database { server, mariadbd }
+    }
+
+    /// A connection past the relay, which only davy has.
+    async fn admin(&self, folder: &Path) -> Conn {
+        let password = folder.join("private/davy_admin.password");
+        let password = std::fs::read_to_string(password).unwrap();
+        connect(&self.server.socket(), "davy_admin", Some(&password)).await.unwrap()
+    }
+}
+
+impl Drop for Database {
+    /// Kills it, as a crash would. The folder is mostly removed next: nobody may still write to it.
+    fn drop(&mut self) {
+        self.mariadbd.start_kill().unwrap();
+        while self.mariadbd.try_wait().unwrap().is_none() {
+            std::thread::yield_now();
+        }
+    }
+}
+
+fn run(server: &Server) -> Child {
+    let program = server.program().unwrap();
+    let mut command = Command::new(&program.argv[0]);
+    command.args(&program.argv[1..]).envs(&program.env).current_dir(&program.dir);
+    command.stdin(Stdio::null()).kill_on_drop(true).spawn().unwrap()
+}
+
+/// Waits for the server as the wiring does, which hears from the keeper when the program ends.
+async fn until_ready(server: &Server, mariadbd: &mut Child) -> Result<(), Error> {
+    let (running, ended) = watch::channel(None);
+    let ready = server.ready(Instant::now() + Duration::from_secs(60), ended);
+    let watched = async {
+        let how = mariadbd.wait().await.unwrap();
+        running.send_replace(Some(how.to_string()));
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        ready = ready => ready,
+        () = watched => unreachable!("it waits for ever"),
+    }
+}
+
+fn relay(database: &Database, folder: &Path, users: &[&str]) -> Relay {
+    let mut settings = RelaySettings::new(database.server.socket());
+    settings.users = users.iter().map(|user| (*user).to_owned()).collect();
+    let listener = proc::listen_unix(&folder.join("mysql.sock")).unwrap();
+    Relay::start(settings, listener).unwrap()
+}
+
+async fn connect(socket: &Path, user: &str, pass: Option<&str>) -> mysql_async::Result<Conn> {
+    let options = OptsBuilder::default()
+        .socket(socket.to_str())
+        .user(Some(user))
+        .pass(pass)
+        .prefer_socket(false);
+    Conn::new(options).await
+}
+
+async fn enter(access: &Access) -> Conn {
+    let mut conn = connect(&access.socket, &access.user, Some(&access.password)).await.unwrap();
+    conn.query_drop(format!("USE {}", access.database)).await.unwrap();
+    conn
+}
+
+/// The server's error code.
+fn code(error: &mysql_async::Error) -> u16 {
+    match error {
+        mysql_async::Error::Server(error) => error.code,
+        other => panic!("not refused by an error packet: {other}"),
+    }
+}
+
+#[tokio::test]
+async fn nobody_comes_in_without_a_password() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = Database::start(folder.path()).await;
+    let shop = database.server.site_database("shop").await.unwrap();
+    let relay = relay(&database, folder.path(), &["shop"]);
+    let passwd = std::fs::read_to_string("/etc/passwd").unwrap();
+    let mut names: BTreeSet<&str> =
+        passwd.lines().filter_map(|line| line.split(':').next()).collect();
+    names.extend(["", "root", "mysql", "davy_admin", "mariadb.sys", "nobody", "shop", "PUBLIC"]);
+    for name in names {
+        for socket in [&shop.socket, &database.server.socket()] {
+            for pass in [None, Some(""), Some("invalid")] {
+                let error = connect(socket, name, pass).await.map(drop).unwrap_err();
+                assert!([1045, 1698].contains(&code(&error)), "{name}: {error}");
+            }
+        }
+    }
+    let password = std::fs::read_to_string(folder.path().join("private/davy_admin.password"));
+    let admin = connect(&shop.socket, "davy_admin", Some(&password.unwrap())).await;
+    assert_eq!(code(&admin.map(drop).unwrap_err()), 1045, "not even with its password");
+    assert_eq!(relay.status().connections, 0);
+}
+
+#[tokio::test]
+async fn no_account_is_open_and_none_trusts_the_socket() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = Database::start(folder.path()).await;
+    database.server.site_database("shop").await.unwrap();
+    let mut admin = database.admin(folder.path()).await;
+    let query = "SELECT User, Host, JSON_VALUE(Priv, '$.plugin'), \
+                 JSON_VALUE(Priv, '$.authentication_string'), Priv FROM mysql.global_priv";
+    let accounts: Vec<(String, String, String, String, String)> = admin.query(query).await.unwrap();
+    let names: BTreeSet<&str> = accounts.iter().map(|(user, ..)| user.as_str()).collect();
+    assert_eq!(names, BTreeSet::from(["davy_admin", "mariadb.sys", "shop"]));
+    for (_, host, plugin, hash, rights) in &accounts {
+        assert_eq!((host.as_str(), plugin.as_str()), ("localhost", "mysql_native_password"));
+        assert!(hash.starts_with('*') && hash.len() == 41, "{rights}");
+        assert!(!rights.contains("unix_socket") && !rights.contains("auth_or"), "{rights}");
+    }
+    let plugin =
+        "SELECT plugin_status FROM information_schema.plugins WHERE plugin_name = 'unix_socket'";
+    let status: Option<String> = admin.query_first(plugin).await.unwrap();
+    assert_ne!(status.as_deref(), Some("ACTIVE"));
+    let open = "SELECT COUNT(*) FROM mysql.db WHERE User = '' OR Db LIKE 'test%'";
+    assert_eq!(admin.query_first::<u32, _>(open).await.unwrap(), Some(0));
+    let network: Option<u32> = admin.query_first("SELECT @@skip_networking").await.unwrap();
+    assert_eq!(network, Some(1));
+}
+
+#[tokio::test]
+async fn a_site_has_its_own_database_and_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = Database::start(folder.path()).await;
+    let shop = database.server.site_database("my_shop").await.unwrap();
+    let other = database.server.site_database("myxshop").await.unwrap();
+    assert_eq!(database.server.site_database("my_shop").await.unwrap(), shop, "the same again");
+    assert!(shop.server.starts_with("MariaDB 1"), "{}", shop.server);
+    let relay = relay(&database, folder.path(), &["my_shop", "myxshop"]);
+    let mut conn = enter(&shop).await;
+    conn.query_drop("CREATE TABLE t (id INT PRIMARY KEY AUTO_INCREMENT, name TEXT)").await.unwrap();
+    conn.exec_drop("INSERT INTO t (name) VALUES (?), (?)", ("ünï 🔥", "b")).await.unwrap();
+    let names: Vec<String> =
+        conn.exec("SELECT name FROM t WHERE id < ? ORDER BY id", (9,)).await.unwrap();
+    assert_eq!(names, ["ünï 🔥", "b"]);
+    conn.query_drop("CREATE TRIGGER g BEFORE INSERT ON t FOR EACH ROW SET @seen = 1")
+        .await
+        .unwrap();
+    for forbidden in ["USE myxshop", "USE mysql", "CREATE DATABASE x", "CREATE USER x"] {
+        let error = conn.query_drop(forbidden).await.unwrap_err();
+        assert!([1044, 1227].contains(&code(&error)), "{forbidden}: {error}");
+    }
+    let status = relay.status();
+    assert_eq!(status.peers[0].pid, std::process::id());
+    assert_eq!(status.peers[0].user.as_deref(), Some("my_shop"));
+    enter(&other).await.disconnect().await.unwrap();
+}
+
+#[tokio::test]
+async fn large_packets_pass_both_ways() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = Database::start(folder.path()).await;
+    let shop = database.server.site_database("shop").await.unwrap();
+    let _relay = relay(&database, folder.path(), &["shop"]);
+    let mut conn = enter(&shop).await;
+    let length = 20 * 1024 * 1024;
+    let query = format!("SELECT REPEAT('x', {length})");
+    let text: String = conn.query_first(query).await.unwrap().unwrap();
+    assert!(text.len() == length && text.bytes().all(|byte| byte == b'x'));
+    let (bytes, sum): (u64, String) =
+        conn.exec_first("SELECT LENGTH(?), RIGHT(?, 3)", (&text, &text)).await.unwrap().unwrap();
+    assert_eq!((bytes, sum.as_str()), (length as u64, "xxx"));
+    // 0xffffff bytes of payload, the command's byte among them: an empty packet follows.
+    let exact = format!("SELECT '{}'", "y".repeat(0xff_ffff - "\x03SELECT ''".len()));
+    let text: String = conn.query_first(exact).await.unwrap().unwrap();
+    assert_eq!(text.len(), 0xff_ffff - 10);
+    conn.ping().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_session_may_become_another_site_but_not_the_admin() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = Database::start(folder.path()).await;
+    let shop = database.server.site_database("shop").await.unwrap();
+    let blog = database.server.site_database("blog").await.unwrap();
+    let relay = relay(&database, folder.path(), &["shop", "blog"]);
+    let mut conn = enter(&shop).await;
+    let options = ChangeUserOpts::new()
+        .with_user(Some(blog.user.clone()))
+        .with_pass(Some(blog.password.clone()));
+    conn.change_user(options).await.unwrap();
+    let user: Option<String> = conn.query_first("SELECT CURRENT_USER()").await.unwrap();
+    assert_eq!(user.as_deref(), Some("blog@localhost"));
+    assert_eq!(relay.status().peers[0].user.as_deref(), Some("blog"));
+    for name in ["root", "davy_admin"] {
+        let mut conn = enter(&shop).await;
+        let options = ChangeUserOpts::new().with_user(Some(name.into())).with_pass(Some("".into()));
+        assert_eq!(code(&conn.change_user(options).await.unwrap_err()), 1045, "{name}");
+    }
+    relay.reload(HashSet::new());
+    let error = connect(&shop.socket, "shop", Some(&shop.password)).await.map(drop).unwrap_err();
+    assert_eq!(code(&error), 1045);
+}
+
+/// Each server removes at its start the temporary tables it finds where it keeps its own.
+#[tokio::test]
+async fn two_databases_leave_each_others_temporary_tables_alone() {
+    let [one, other] = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let database = Database::start(one.path()).await;
+    let shop = database.server.site_database("shop").await.unwrap();
+    let _relay = relay(&database, one.path(), &["shop"]);
+    let mut conn = enter(&shop).await;
+    conn.query_drop("CREATE TEMPORARY TABLE t (id INT) ENGINE = Aria").await.unwrap();
+    let _other = Database::start(other.path()).await;
+    conn.query_drop("INSERT INTO t VALUES (1)").await.unwrap();
+    conn.query_drop("DROP TEMPORARY TABLE t").await.unwrap();
+    let place: Option<String> = conn.query_first("SELECT @@tmpdir").await.unwrap();
+    assert_eq!(Path::new(&place.unwrap()), one.path().join("private/tmp"));
+}
+
+/// What the walker relies on to tell commands from other packets.
+#[tokio::test]
+async fn the_server_takes_no_command_whose_number_is_not_zero() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = Database::start(folder.path()).await;
+    let shop = database.server.site_database("shop").await.unwrap();
+    let proxy = folder.path().join("proxy.sock");
+    let listener = UnixListener::bind(&proxy).unwrap();
+    for (number, answered) in [(0, true), (1, false), (2, false), (255, false)] {
+        let server = UnixStream::connect(database.server.socket()).await.unwrap();
+        let client = connect(&proxy, &shop.user, Some(&shop.password));
+        let ping = async { client.await.unwrap().ping().await };
+        let renumbered = async {
+            let (client, _) = listener.accept().await.unwrap();
+            renumber_pings(client, server, number).await;
+            std::future::pending::<()>().await;
+        };
+        let outcome = tokio::select! {
+            outcome = ping => outcome,
+            () = renumbered => unreachable!("it waits for ever"),
+        };
+        assert_eq!(outcome.is_ok(), answered, "number {number}: {outcome:?}");
+    }
+}
+
+/// Hands all bytes on, but gives the command COM_PING another sequence number.
+async fn renumber_pings(mut client: UnixStream, mut server: UnixStream, number: u8) {
+    let (mut from_client, mut to_client) = client.split();
+    let (mut from_server, mut to_server) = server.split();
+    let down = tokio::io::copy(&mut from_server, &mut to_client);
+    let up = async {
+        let mut buffer = [0; 4096];
+        while let Ok(read @ 1..) = from_client.read(&mut buffer).await {
+            if buffer[..read] == [1, 0, 0, 0, 0x0e] {
+                buffer[3] = number;
+            }
+            to_server.write_all(&buffer[..read]).await.unwrap();
+        }
+    };
+    tokio::select! {
+        _ = down => {}
+        () = up => {}
+    }
+}
+
+#[tokio::test]
+async fn data_survives_a_crash_and_connections_wait_for_the_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = Database::start(folder.path()).await;
+    let shop = database.server.site_database("shop").await.unwrap();
+    let _relay = relay(&database, folder.path(), &["shop"]);
+    let mut conn = enter(&shop).await;
+    conn.query_drop("CREATE TABLE t (id INT PRIMARY KEY)").await.unwrap();
+    conn.query_drop("INSERT INTO t VALUES (7)").await.unwrap();
+    drop(database);
+    assert!(conn.ping().await.is_err(), "a session ends with the server it was on");
+    let waiting = tokio::spawn(async move { enter(&shop).await });
+    let database = Database::start(folder.path()).await;
+    let mut conn = waiting.await.unwrap();
+    assert_eq!(conn.query_first::<u32, _>("SELECT id FROM t").await.unwrap(), Some(7));
+    drop(database);
+}
+
+#[tokio::test]
+async fn an_interrupted_first_start_leaves_nothing_half() {
+    let folder: TempDir = tempfile::tempdir().unwrap();
+    let part = folder.path().join("data.part");
+    std::fs::create_dir_all(part.join("mysql")).unwrap();
+    std::fs::write(part.join("ibdata1"), "half").unwrap();
+    let database = Database::start(folder.path()).await;
+    assert!(!part.exists());
+    let mode = std::os::unix::fs::PermissionsExt::mode;
+    let private = |name: &str| mode(&folder.path().join(name).metadata().unwrap().permissions());
+    for name in ["data", "private", "run"] {
+        assert_eq!(private(name) & 0o777, 0o700, "{name}");
+    }
+    assert_eq!(private("private/davy_admin.password") & 0o777, 0o600);
+    drop(database);
+}
+
+#[tokio::test]
+async fn a_server_that_ends_is_told_with_its_last_words() {
+    let folder = tempfile::tempdir().unwrap();
+    let own = Own::direct();
+    let server = Server::prepare(folders(folder.path()), &own, |_| {}).await.unwrap();
+    std::fs::write(folder.path().join("data/ibdata1"), "not a tablespace").unwrap();
+    let mut mariadbd = run(&server);
+    let error = until_ready(&server, &mut mariadbd).await.unwrap_err();
+    assert!(matches!(error, Error::Ended { .. }), "{error}");
+    assert!(error.to_string().contains("ibdata1"), "{error}");
+}
