@@ -1,0 +1,117 @@
+//! Why a folder can't become a running application. Each message says what to do next.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Why a folder can't become a running application.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No rule of detection matched.
+    #[error(
+        "no application found. Looked for {looked_for}.\n\
+         Name it in davy.toml, with the module and what is to be called in it: \
+         app = \"module:callable\""
+    )]
+    NotFound {
+        /// What was looked for.
+        looked_for: String,
+    },
+    /// The `app` setting can't be understood.
+    #[error(
+        "app = {0:?} is neither a kind (\"flask\", \"django\", \"wsgi\", \"static\") nor the name \
+         of a callable, like \"module:callable\" or \"module:create_app()\""
+    )]
+    App(String),
+    /// An application that does not speak WSGI.
+    #[error(
+        "{file} uses {framework}, which speaks ASGI; davy runs WSGI applications so far.\n\
+         If the project has a WSGI callable, name it in davy.toml: app = \"module:callable\""
+    )]
+    Asgi {
+        /// Where it was seen.
+        file: String,
+        /// The framework.
+        framework: &'static str,
+    },
+    /// Django without a WSGI callable.
+    #[error(
+        "manage.py speaks of the settings {settings}, but no wsgi.py with an `application` lies \
+         beside them.\nName the callable in davy.toml: app = \"module:callable\""
+    )]
+    NoDjangoCallable {
+        /// The settings module.
+        settings: String,
+    },
+    /// Dependencies that can't be understood.
+    #[error("{file}: {reason}")]
+    Dependencies {
+        /// The file.
+        file: String,
+        /// What is wrong, and what to do.
+        reason: String,
+    },
+    /// There is no interpreter.
+    #[error(
+        "no python3 on the PATH ({path}).\nInstall Python 3.9 or newer (Debian, Ubuntu: apt \
+         install python3 python3-venv)"
+    )]
+    NoPython {
+        /// The PATH that was searched.
+        path: String,
+    },
+    /// The interpreter does not do.
+    #[error("{}: {reason}", .path.display())]
+    Python {
+        /// The interpreter.
+        path: PathBuf,
+        /// Why, and what to do.
+        reason: String,
+    },
+    /// pip can't be had.
+    #[error(
+        "this Python has no ensurepip, and pip could not be fetched: {0}\nInstall python3-venv \
+         (Debian, Ubuntu: apt install python3-venv)"
+    )]
+    NoPip(String),
+    /// A program failed.
+    #[error("{what} failed ({how}){}{told}{}{advice}", gap(.told), gap(.advice))]
+    Failed {
+        /// What was run, and what for.
+        what: String,
+        /// How it ended.
+        how: String,
+        /// The last lines it said.
+        told: String,
+        /// What to do, where that can be told.
+        advice: String,
+    },
+    /// A program was stopped because it took too long.
+    #[error("{what} was stopped after {} s{}{told}", .limit.as_secs(), gap(.told))]
+    TimedOut {
+        /// What was run, and what for.
+        what: String,
+        /// The time it was given.
+        limit: Duration,
+        /// The last lines it said.
+        told: String,
+    },
+    /// A file or folder can't be read or written.
+    #[error("{}: {source}", .path.display())]
+    Io {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl Error {
+    pub(crate) fn io(path: &Path) -> impl FnOnce(io::Error) -> Error {
+        move |source| Error::Io { path: path.to_owned(), source }
+    }
+}
+
+fn gap(text: &str) -> &'static str {
+    if text.is_empty() { "" } else { "\n" }
+}

@@ -1,0 +1,325 @@
+"""The worker's loop: connections, their streams, and one request at a time.
+
+    turn():   poll -> accept | read frames -> streams        (never runs the application)
+    run():    turn, take the next waiting request, run the application, again
+                                                  |
+              the application reads or writes -> it waits for content or credit in turn()
+
+So frames are read whenever the application waits, and only then. Connections take turns with
+their requests. The application runs on the main thread alone; nothing here starts a thread but the
+last resort of `stop`, and no peer, however broken, ends the process.
+"""
+
+import collections
+import os
+import select
+import threading
+from time import monotonic_ns
+
+from . import wire
+
+# Requests sent ahead on one connection; connections at a time.
+WAITING_MAX = 256
+CONNECTIONS_MAX = 64
+# Content that may lie unsent before the application is made to wait.
+UNSENT_PAUSE = 262_144
+# Credit goes back when half of the window was read.
+CREDIT_STEP = wire.REQUEST_CREDIT // 2
+# With requests at hand, frames are looked for no oftener than this.
+POLL_NS = 1_000_000
+STOP_SECONDS = 30
+
+
+class Gone(ConnectionError):
+    """Nobody waits for this request any more."""
+
+
+class Stream:
+    """One request: content that came for the application, credit for what it answers."""
+
+    __slots__ = (
+        "server", "connection", "number", "variables", "content", "ended", "window", "consumed",
+        "credit", "begun", "gone", "done",
+    )  # fmt: skip
+
+    def __init__(self, server, connection, number, flags, payload):
+        self.server = server
+        self.connection = connection
+        self.number = number
+        self.variables = wire.pairs_of(payload)
+        self.ended = bool(flags & wire.NO_CONTENT)
+        self.content = None if self.ended else bytearray()
+        self.window = wire.REQUEST_CREDIT
+        self.consumed = 0
+        self.credit = wire.RESPONSE_CREDIT
+        self.begun = self.gone = self.done = False
+
+    def take(self, kind, payload):
+        """A frame from the edge. Raises ProtocolError."""
+        if kind == wire.CREDIT:
+            self.credit += wire.credit_of(payload)
+        elif kind == wire.ABORT:
+            self.give_up()
+        elif self.ended:
+            raise wire.ProtocolError("content after its end")
+        elif kind == wire.END:
+            self.ended = True
+        elif len(payload) > self.window:
+            raise wire.ProtocolError("more content than credit")
+        else:
+            self.window -= len(payload)
+            self.content += payload
+
+    def give_up(self):
+        """The edge does not want the answer: a request not begun ends here."""
+        self.gone = True
+        if not self.begun:
+            self.abort("not begun")
+
+    def read_into(self, view):
+        """Hands content to the application, waiting for some; 0 at its end."""
+        while not self.content:
+            if self.gone:
+                raise Gone("the visitor has gone")
+            if self.ended or self.done:
+                return 0
+            self.server.turn()
+        count = min(len(view), len(self.content))
+        view[:count] = self.content[:count]
+        del self.content[:count]
+        self.consumed += count
+        if self.consumed >= CREDIT_STEP and not (self.ended or self.done):
+            self.server.send(self.connection, wire.credit(self.number, self.consumed))
+            self.window += self.consumed
+            self.consumed = 0
+        return count
+
+    def answer(self, started, status, head, content):
+        """The whole answer: one write if the window and one frame hold it."""
+        size = wire.RESPONSE_PREFIX + len(head) + len(content)
+        ended = monotonic_ns()
+        if size > wire.PAYLOAD_BYTES_MAX or len(content) > self.credit:
+            self.begin(started, status, head, content)
+            self.end(ended)
+            return
+        response = wire.response(self.number, started, status, head, content)
+        self._send(response + wire.end(self.number, ended))
+        self.done = True
+
+    def begin(self, started, status, head, content):
+        """RESPONSE, and all of `content` as credit comes."""
+        room = wire.PAYLOAD_BYTES_MAX - wire.RESPONSE_PREFIX - len(head)
+        if room < 0:
+            raise ValueError("response headers of %d bytes" % len(head))
+        first = content[: min(room, self.credit)]
+        self.credit -= len(first)
+        self._send(wire.response(self.number, started, status, head, first))
+        if len(first) < len(content):
+            self.send(memoryview(content)[len(first) :])
+
+    def send(self, content):
+        """DATA, as credit comes."""
+        left = memoryview(content)
+        while left:
+            while not self.credit and not self.gone:
+                self.server.turn()
+            piece = left[: min(self.credit, wire.PAYLOAD_BYTES_MAX)]
+            self.credit -= len(piece)
+            self._send(wire.frame(wire.DATA, self.number, piece))
+            left = left[len(piece) :]
+
+    def end(self, ended):
+        """END of the answer."""
+        self._send(wire.end(self.number, ended))
+        self.done = True
+
+    def abort(self, reason):
+        """ABORT, unless the answer has ended."""
+        if not self.done:
+            self.done = True
+            self.server.send(self.connection, wire.abort(self.number, reason))
+
+    def _send(self, frames):
+        connection = self.connection
+        if not self.gone:
+            self.server.send(connection, frames)
+            while len(connection.unsent) > UNSENT_PAUSE and not self.gone:
+                self.server.turn()
+        if self.gone:
+            raise Gone("the visitor has gone")
+
+
+class Server:
+    """Listens, reads, and hands each request to `serve`: takes a Stream and never raises."""
+
+    def __init__(self, listener, serve):
+        listener.setblocking(False)
+        self.listener = listener
+        self.serve = serve
+        self.connections = {}
+        # Connections with waiting requests, in the order of their turns.
+        self.turns = collections.deque()
+        self.stopping = False
+        self.wake_read, self.wake_write = os.pipe()
+        os.set_blocking(self.wake_write, False)
+        self.poll = select.poll()
+        self.poll.register(listener, select.POLLIN)
+        self.poll.register(self.wake_read, select.POLLIN)
+
+    def run(self):
+        """Serves until told to stop; then answers what was begun, and closes."""
+        polled = 0
+        while not self.stopping:
+            now = monotonic_ns()
+            if not self.turns or now - polled > POLL_NS:
+                self.turn(0 if self.turns else None)
+                polled = monotonic_ns()
+            elif (stream := self.next()) is not None:
+                stream.begun = True
+                self.serve(stream)
+                stream.connection.streams.pop(stream.number, None)
+        self.close_all()
+
+    def stop(self, *_):
+        """Signal handler of SIGTERM. The second one, or 30 s of the first, ends the process."""
+        if self.stopping:
+            os._exit(1)
+        self.stopping = True
+        last_resort = threading.Timer(STOP_SECONDS, os._exit, (1,))
+        last_resort.daemon = True
+        last_resort.start()
+        try:
+            os.write(self.wake_write, b"s")
+        except OSError:
+            pass
+
+    def next(self):
+        """The next request: one of each connection in turn."""
+        connection = self.turns.popleft()
+        stream = connection.waiting.popleft() if connection.waiting else None
+        if connection.waiting:
+            self.turns.append(connection)
+        return None if stream is None or stream.gone else stream
+
+    def turn(self, timeout=None):
+        """Waits for frames, connections or a signal, and takes in what is there."""
+        for fd, events in self.poll.poll(timeout):
+            connection = self.connections.get(fd)
+            if connection is not None:
+                self.exchange(connection, events)
+            elif fd == self.wake_read:
+                os.read(fd, 1)
+                self.listen_no_more()
+            elif fd == self.listener.fileno():
+                self.accept()
+
+    def exchange(self, connection, events):
+        """Writes and reads what one connection can take and has. Any fault of it closes it."""
+        try:
+            if events & select.POLLOUT:
+                connection.flush()
+                if not connection.unsent:
+                    self.poll.modify(connection.fd, select.POLLIN)
+            if events & ~select.POLLOUT:
+                for kind, flags, number, payload in connection.receive():
+                    if connection.open:
+                        self.take(connection, kind, flags, number, payload)
+        except (OSError, wire.ProtocolError):
+            self.close(connection)
+
+    def take(self, connection, kind, flags, number, payload):
+        """One frame from the edge. Raises ProtocolError."""
+        least, greatest = wire.FROM_EDGE.get(kind, (1, 0))
+        if not least <= len(payload) <= greatest:
+            raise wire.ProtocolError("frame of type %d and %d bytes" % (kind, len(payload)))
+        if connection.greeted != (kind != wire.HELLO) or (number == 0) != (kind == wire.HELLO):
+            raise wire.ProtocolError("frame of type %d out of its place" % kind)
+        if kind == wire.REQUEST:
+            self.take_request(connection, flags, number, payload)
+        elif kind == wire.HELLO:
+            if wire.version_of(payload) != wire.VERSION:
+                raise wire.ProtocolError("another version")
+            connection.greeted = True
+        elif (stream := connection.streams.get(number)) is not None:
+            stream.take(kind, payload)
+            if stream.done and not stream.begun:
+                connection.streams.pop(number, None)
+        elif number > connection.last:
+            raise wire.ProtocolError("frame for a stream that was never opened")
+
+    def take_request(self, connection, flags, number, payload):
+        """A new stream; it waits for its turn."""
+        if number <= connection.last or len(connection.waiting) >= WAITING_MAX:
+            raise wire.ProtocolError("a stream number used twice, or too many requests sent ahead")
+        stream = Stream(self, connection, number, flags, payload)
+        connection.last = number
+        connection.streams[number] = stream
+        if not connection.waiting:
+            self.turns.append(connection)
+        connection.waiting.append(stream)
+
+    def send(self, connection, frames):
+        """Sends without waiting; a connection that can't be written to is closed."""
+        if not connection.open:
+            return
+        try:
+            connection.send(frames)
+        except OSError:
+            self.close(connection)
+            return
+        if connection.unsent:
+            self.poll.modify(connection.fd, select.POLLIN | select.POLLOUT)
+
+    def accept(self):
+        """One new connection, greeted at once: HELLO says that the application is loaded."""
+        try:
+            connected, _ = self.listener.accept()
+        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+            return
+        except OSError:
+            # Out of descriptors: listening goes on when a connection closes. With none, a new
+            # process is the only help.
+            if not self.connections:
+                raise
+            self.poll.unregister(self.listener)
+            return
+        connection = wire.Connection(connected, collections.deque())
+        self.connections[connection.fd] = connection
+        self.poll.register(connection.fd, select.POLLIN)
+        self.send(connection, wire.hello(1))
+        if len(self.connections) >= CONNECTIONS_MAX:
+            self.poll.unregister(self.listener)
+
+    def close(self, connection):
+        """Ends a connection and all of its requests."""
+        if not connection.open:
+            return
+        connection.open = False
+        self.poll.unregister(connection.fd)
+        del self.connections[connection.fd]
+        connection.socket.close()
+        for stream in connection.streams.values():
+            stream.gone = True
+        connection.streams.clear()
+        connection.waiting.clear()
+        connection.unsent.clear()
+        if self.listener.fileno() >= 0:
+            self.poll.register(self.listener, select.POLLIN)
+
+    def listen_no_more(self):
+        """Turns new connections away."""
+        fd = self.listener.fileno()
+        if fd >= 0:
+            try:
+                self.poll.unregister(fd)
+            except KeyError:
+                pass
+            self.listener.close()
+
+    def close_all(self):
+        """Sends what is left to send, then closes every connection."""
+        while any(connection.unsent for connection in self.connections.values()):
+            self.turn()
+        self.listen_no_more()
+        for connection in list(self.connections.values()):
+            self.close(connection)

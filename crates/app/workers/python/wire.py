@@ -1,0 +1,180 @@
+"""The frames of docs/worker-protocol.md, and the two buffers of a connection.
+
+    edge     HELLO  REQUEST  DATA ... END             CREDIT ...
+    worker   HELLO                    RESPONSE  DATA ...        END
+
+Why a module of its own: it is the only part that knows bytes, and it is held against the same
+vectors as the Rust side. It never waits and never runs the application.
+"""
+
+import os
+import socket
+import struct
+
+VERSION = 1
+HELLO, REQUEST, RESPONSE, DATA, END, ABORT, CREDIT = range(1, 8)
+NO_CONTENT = 1
+
+PAYLOAD_BYTES_MAX = 131_072
+REASON_BYTES_MAX = 1_024
+# Content that may be sent at the start of each stream, before any CREDIT.
+RESPONSE_CREDIT = 262_144
+REQUEST_CREDIT = 65_536
+# The part of a RESPONSE's payload before its head.
+RESPONSE_PREFIX = 14
+# One read: below malloc's threshold for mapping, so that a small frame costs no page faults.
+READ_BYTES = 65_536
+# A peer that lets this much wait unread is broken: content stops long before, at its credit.
+UNSENT_BYTES_MAX = 1_048_576
+
+# What an edge may send: the least and the greatest length of the payload.
+FROM_EDGE = {
+    HELLO: (8, 8),
+    REQUEST: (1, PAYLOAD_BYTES_MAX),
+    DATA: (0, PAYLOAD_BYTES_MAX),
+    END: (0, 0),
+    ABORT: (0, REASON_BYTES_MAX),
+    CREDIT: (4, 4),
+}
+
+_HEADER = struct.Struct(">IBBHI")
+_HELLO = struct.Struct(">HHI")
+_CREDIT = struct.Struct(">I")
+_RESPONSE = struct.Struct(">IBBHIQHI")
+_END = struct.Struct(">IBBHIQ")
+
+
+class ProtocolError(Exception):
+    """The peer broke the protocol; its connection is closed."""
+
+
+def frame(kind, stream, payload=b"", flags=0):
+    """Any frame, from its payload."""
+    return b"".join((_HEADER.pack(len(payload), kind, flags, 0, stream), payload))
+
+
+def hello(concurrency, pid=None):
+    """HELLO of this process."""
+    return frame(HELLO, 0, _HELLO.pack(VERSION, concurrency, os.getpid() if pid is None else pid))
+
+
+def response(stream, started, status, head, content):
+    """RESPONSE with the first bytes of its content."""
+    length = RESPONSE_PREFIX + len(head) + len(content)
+    prefix = _RESPONSE.pack(length, RESPONSE, 0, 0, stream, started, status, len(head))
+    return b"".join((prefix, head, content))
+
+
+def end(stream, ended):
+    """END of a response."""
+    return _END.pack(8, END, 0, 0, stream, ended)
+
+
+def abort(stream, reason):
+    """ABORT, its reason cut to the limit between two characters."""
+    text = reason.encode("utf-8", "replace")[:REASON_BYTES_MAX].decode("utf-8", "ignore")
+    return frame(ABORT, stream, text.encode("utf-8"))
+
+
+def credit(stream, count):
+    """CREDIT for `count` bytes more."""
+    return frame(CREDIT, stream, _CREDIT.pack(count))
+
+
+def head_of(headers):
+    """The head of a response from (name, value) pairs of native strings (PEP 3333)."""
+    if not headers:
+        return b""
+    text = "\0".join([part for header in headers for part in header])
+    if text.count("\0") != 2 * len(headers) - 1 or "\n" in text or "\r" in text:
+        raise ValueError("a header is no pair, or has a line break or NUL: %r" % (headers,))
+    return text.encode("latin-1") + b"\0"
+
+
+def pairs_of(payload):
+    """Variables (or a head) as a dict of native strings."""
+    if payload[-1:] != b"\0":
+        raise ProtocolError("variables without the NUL at their end")
+    parts = payload[:-1].decode("latin-1").split("\0")
+    if len(parts) % 2:
+        raise ProtocolError("a variable without a value")
+    each = iter(parts)
+    return dict(zip(each, each))
+
+
+def version_of(payload):
+    """The version a HELLO speaks of."""
+    return _HELLO.unpack(payload)[0]
+
+
+def credit_of(payload):
+    """The bytes a CREDIT grants."""
+    return _CREDIT.unpack(payload)[0]
+
+
+def split(buffer):
+    """The whole frames at the start of `buffer` as (type, flags, stream, payload), and the rest."""
+    found, at, size = [], 0, len(buffer)
+    while size - at >= 12:
+        length, kind, flags, _, stream = _HEADER.unpack_from(buffer, at)
+        if length > PAYLOAD_BYTES_MAX:
+            raise ProtocolError("a frame of %d bytes" % length)
+        stop = at + 12 + length
+        if stop > size:
+            break
+        found.append((kind, flags, stream, buffer[at + 12 : stop]))
+        at = stop
+    return found, buffer[at:]
+
+
+class Connection:
+    """A socket that is never waited for: what arrived of a frame, what could not be sent yet."""
+
+    __slots__ = ("socket", "fd", "rest", "unsent", "open", "greeted", "last", "streams", "waiting")
+
+    def __init__(self, connected, waiting):
+        connected.setblocking(False)
+        self.socket = connected
+        self.fd = connected.fileno()
+        self.rest = b""
+        self.unsent = bytearray()
+        self.open = True
+        self.greeted = False
+        # The newest stream's number, the streams that have not ended, and those not begun.
+        self.last = 0
+        self.streams = {}
+        self.waiting = waiting
+
+    def receive(self):
+        """The frames that came with one read. Raises OSError when the peer is gone."""
+        try:
+            read = self.socket.recv(READ_BYTES)
+        except (BlockingIOError, InterruptedError):
+            return ()
+        if not read:
+            raise ConnectionResetError("closed by the edge")
+        found, self.rest = split(self.rest + read if self.rest else read)
+        return found
+
+    def send(self, frames):
+        """Sends what can be sent now and keeps the rest. Raises OSError when the peer is gone."""
+        if self.unsent:
+            if len(self.unsent) + len(frames) > UNSENT_BYTES_MAX:
+                raise ConnectionResetError("the edge does not read")
+            self.unsent += frames
+            return
+        try:
+            # An application may have brought SIGPIPE back: MSG_NOSIGNAL keeps the worker alive.
+            sent = self.socket.send(frames, socket.MSG_NOSIGNAL)
+        except (BlockingIOError, InterruptedError):
+            sent = 0
+        if sent < len(frames):
+            self.unsent += memoryview(frames)[sent:]
+
+    def flush(self):
+        """Sends more of what could not be sent before."""
+        try:
+            sent = self.socket.send(self.unsent, socket.MSG_NOSIGNAL)
+        except (BlockingIOError, InterruptedError):
+            return
+        del self.unsent[:sent]

@@ -1,0 +1,187 @@
+"""One request through a WSGI application (PEP 3333).
+
+The server has read the variables; here they become `environ`, the application is called, and what
+it returns goes back as frames. Blocks are never held back while the application makes the next
+one; only an answer whose blocks all exist already (a list) is sent in one piece.
+
+It never lets an exception out: the traceback goes to stderr, the edge gets ABORT.
+"""
+
+import io
+import sys
+import traceback
+from time import monotonic_ns
+
+from .server import Gone
+from .wire import head_of
+
+# Iterators that run no code of the application between two blocks.
+_READY_MADE = (type(iter([])), type(iter(())))
+
+
+class FileWrapper:
+    """`wsgi.file_wrapper`: a file as an iterable of blocks."""
+
+    def __init__(self, filelike, block_bytes=65_536):
+        self.filelike = filelike
+        self.block_bytes = block_bytes
+        if hasattr(filelike, "close"):
+            self.close = filelike.close
+
+    def __iter__(self):
+        return iter(lambda: self.filelike.read(self.block_bytes), b"")
+
+
+# What is the same in every environ.
+_TEMPLATE = {
+    "wsgi.version": (1, 0),
+    "wsgi.multithread": False,
+    "wsgi.multiprocess": True,
+    "wsgi.run_once": False,
+    "wsgi.file_wrapper": FileWrapper,
+    # Content without CONTENT_LENGTH ends all the same: frameworks may read to its end.
+    "wsgi.input_terminated": True,
+}
+
+
+class Content(io.RawIOBase):
+    """The request's content as it arrives; io.BufferedReader makes `wsgi.input` of it."""
+
+    def __init__(self, stream):
+        self.stream = stream
+
+    def readable(self):
+        """It is read from, and nothing else."""
+        return True
+
+    def readinto(self, view):
+        """Waits for content; 0 at its end."""
+        return self.stream.read_into(view)
+
+
+class Response:
+    """What start_response was told, and whether it has been sent."""
+
+    __slots__ = ("stream", "started", "head_only", "status", "head", "begun")
+
+    def __init__(self, stream, head_only):
+        self.stream = stream
+        self.head_only = head_only
+        self.status = 0
+        self.head = None
+        self.begun = False
+        self.started = monotonic_ns()
+
+    def start(self, status, headers, exc_info=None):
+        """`start_response`."""
+        if exc_info:
+            try:
+                if self.begun:
+                    raise exc_info[1].with_traceback(exc_info[2])
+            finally:
+                exc_info = None  # or the frame and its traceback would hold each other
+        elif self.head is not None:
+            raise AssertionError("start_response() was called twice without exc_info")
+        self.status = _code(status)
+        self.head = head_of(headers)
+        return self.write
+
+    def write(self, block):
+        """Sends one block; the head goes before the first."""
+        if not isinstance(block, bytes):
+            raise TypeError("the application's blocks must be bytes, not %s" % type(block).__name__)
+        if self.head is None:
+            raise AssertionError("a block came before start_response()")
+        if not block:
+            return
+        if self.head_only:
+            block = b""
+        if self.begun:
+            self.stream.send(block)
+            return
+        self.begun = True
+        self.stream.begin(self.started, self.status, self.head, block)
+
+    def send(self, iterable):
+        """Sends all the application returned."""
+        blocks = iter(iterable)
+        if type(blocks) in _READY_MADE:
+            self.finish(b"".join(blocks))
+            return
+        for block in blocks:
+            self.write(block)
+            if self.head_only and self.begun:
+                break
+        self.finish(b"")
+
+    def finish(self, content):
+        """Sends the last of it, and the end."""
+        if self.begun:
+            self.write(content)
+            self.stream.end(monotonic_ns())
+            return
+        if self.head is None:
+            raise AssertionError("the application has not called start_response()")
+        self.begun = True
+        self.stream.answer(
+            self.started, self.status, self.head, b"" if self.head_only else content
+        )
+
+
+def serve(application, stream):
+    """Runs the application for one request."""
+    environ = environ_of(stream)
+    response = Response(stream, environ["REQUEST_METHOD"] == "HEAD")
+    try:
+        iterable = application(environ, response.start)
+        try:
+            response.send(iterable)
+        finally:
+            close = getattr(iterable, "close", None)
+            if close is not None:
+                close()
+    except Gone:
+        stream.abort("the visitor has gone")
+    except BaseException as error:  # sys.exit() in a view ends the request, not the worker
+        report(environ["davy.request_id"])
+        stream.abort(reason_of(error))
+
+
+def environ_of(stream):
+    """The application's environ. It is the application's own: it may change it."""
+    environ = stream.variables
+    environ.update(_TEMPLATE)
+    environ.setdefault("REQUEST_METHOD", "GET")
+    environ["wsgi.url_scheme"] = environ.get("REQUEST_SCHEME", "http")
+    environ["wsgi.errors"] = sys.stderr
+    environ["wsgi.input"] = (
+        io.BytesIO() if stream.content is None else io.BufferedReader(Content(stream))
+    )
+    environ["davy.request_id"] = environ.get("REQUEST_ID", "")
+    return environ
+
+
+def report(request_id):
+    """The exception in hand on stderr, under the request's id."""
+    try:
+        sys.stderr.write("request %s failed\n%s" % (request_id, traceback.format_exc()))
+        sys.stderr.flush()
+    except Exception:  # stderr is gone or the application's own: there is nowhere to tell it
+        pass
+
+
+def reason_of(error):
+    """An exception in one line, also if its own text can't be had."""
+    try:
+        return "%s: %s" % (type(error).__name__, error)
+    except Exception:
+        return type(error).__name__
+
+
+def _code(status):
+    code = status[:3]
+    if not (len(code) == 3 and code.isascii() and code.isdigit() and status[3:4] in ("", " ")):
+        raise ValueError("start_response() got the status %r, not like '200 OK'" % (status,))
+    if int(code) < 200:
+        raise ValueError("start_response() can't send the informational status %r" % (status,))
+    return int(code)
