@@ -1,2 +1,47 @@
-//! The binary.
-fn main() {}
+//! The binary: what was typed becomes one of davy's commands, or one of the roles the keeper starts.
+//!
+//! ```text
+//! davy up ──▶ keeper ──▶ davy role edge │ db │ site     (wire.rs: one function per role)
+//! davy status, davy down ──▶ the keeper's davy.sock
+//! davy check ──▶ config
+//! ```
+//! Only this crate reads davy's own environment and ends the process.
+
+mod check;
+mod cli;
+mod console;
+mod control;
+mod keeper;
+mod logs;
+mod place;
+mod roles;
+mod settings;
+mod up;
+mod wire;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use cli::{Cli, Command};
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Up(options) => up::up(&options),
+        Command::Check(options) => check::check(&options),
+        Command::Status(options) => control::status(&options),
+        Command::Down(options) => control::down(&options),
+        Command::Role(role) => wire::run(&role),
+        Command::Spawn { orders, argv } => {
+            let error = proc::run_spawn_role(&orders, &argv);
+            Err(anyhow::Error::from(error)
+                .context(format!("{} can't be started", argv[0].display())))
+        }
+    };
+    match outcome {
+        Ok(code) => code,
+        Err(error) => {
+            console::complain(&format!("{error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}

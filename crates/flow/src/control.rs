@@ -141,8 +141,10 @@ pub struct Program {
 /// one before it. The descriptors of the folders lie beside the message, in the order of `mounts`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ToEdge {
-    /// The workers' UNIX sockets. None: answered by files alone, once `ready` is set.
+    /// The UNIX sockets of the workers that are ready.
     pub workers: Vec<PathBuf>,
+    /// How many workers there will be; the site is ready when they are.
+    pub workers_wanted: usize,
     /// Folders of files by path prefix.
     pub mounts: Vec<Mount>,
     /// Whether the site has an application; without one, a path that is no file is not found.
@@ -154,17 +156,6 @@ pub struct ToEdge {
 pub struct Mount {
     /// The path it appears at: starts and ends with `/`.
     pub prefix: String,
-}
-
-/// Edge → site: how its workers fare there.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ToSite {
-    /// The edge has this many workers of the site connected.
-    Connected {
-        /// How many.
-        workers: usize,
-    },
 }
 
 /// Site → db.

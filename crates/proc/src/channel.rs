@@ -3,14 +3,17 @@
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
 
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags,
-    SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType,
+    SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketAddrUnix, SocketFlags, SocketType,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::io::unix::AsyncFd;
+
+use crate::listen::listen_unix_of;
 
 /// One end of a channel. Messages keep their borders and their order; a message is at most 64 KiB and
 /// carries at most 32 descriptors.
@@ -28,6 +31,14 @@ impl Channel {
     pub fn descriptors() -> io::Result<(OwnedFd, OwnedFd)> {
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         Ok(rustix::net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)?)
+    }
+
+    /// A channel to the [`Door`] at `path`.
+    pub fn knock(path: &Path) -> io::Result<Channel> {
+        let (kind, flags) = (SocketType::SEQPACKET, SocketFlags::CLOEXEC);
+        let socket = rustix::net::socket_with(AddressFamily::UNIX, kind, flags, None)?;
+        rustix::net::connect(&socket, &SocketAddrUnix::new(path)?)?;
+        Channel::from_fd(socket)
     }
 
     /// The channel a child was started with as file descriptor 0, which is replaced by `/dev/null`.
@@ -76,6 +87,35 @@ impl Channel {
                 return Ok(None);
             }
             return Ok(Some((serde_json::from_slice(&packet)?, fds)));
+        }
+    }
+}
+
+/// A socket that channels are made at: davy's own commands talk to the keeper through one.
+#[derive(Debug)]
+pub struct Door(AsyncFd<OwnedFd>);
+
+impl Door {
+    /// Listens at `path`, for processes of the same user and of root.
+    pub fn open(path: &Path) -> io::Result<Door> {
+        let fd = listen_unix_of(path, SocketType::SEQPACKET)?;
+        rustix::io::ioctl_fionbio(&fd, true)?;
+        // SAFETY: as in `Channel::from_fd`.
+        Ok(Door(unsafe { AsyncFd::register(fd)? }))
+    }
+
+    /// The next channel. Callers of other users are turned away.
+    pub async fn accept(&self) -> io::Result<Channel> {
+        loop {
+            let mut ready = self.0.readable().await?;
+            let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+            let accepted = ready.try_io(|fd| Ok(rustix::net::accept_with(fd, flags)?));
+            let Ok(accepted) = accepted else { continue };
+            let socket = accepted?;
+            let uid = rustix::net::sockopt::socket_peercred(&socket)?.uid;
+            if uid.is_root() || uid == rustix::process::geteuid() {
+                return Channel::from_fd(socket);
+            }
         }
     }
 }

@@ -21,7 +21,7 @@ mod ports;
 mod spawn;
 
 pub use backoff::Backoff;
-pub use channel::Channel;
+pub use channel::{Channel, Door};
 pub use exit::{Exit, Signal};
 pub use family::{kill_orphans, own_orphans, reap_orphans};
 pub use listen::{Bound, Wish, bind_tcp, bind_udp, listen_unix, peer_pid};

@@ -30,8 +30,12 @@ impl Own {
         Own(None)
     }
 
+    /// What a [`Spec`] names to start another davy: by the time it is executed, the half-way process
+    /// is davy itself.
+    pub const NAME: &str = "/proc/self/exe";
+
     /// A path that names the executable for as long as this value lives.
-    pub fn path(&self) -> Option<PathBuf> {
+    fn path(&self) -> Option<PathBuf> {
         self.0.as_ref().map(|file| format!("/proc/self/fd/{}", file.as_raw_fd()).into())
     }
 }
@@ -223,8 +227,7 @@ pub fn run_spawn_role(orders: &str, argv: &[OsString]) -> io::Error {
         Ok((program, arguments)) => {
             let mut command = std::process::Command::new(program);
             command.args(arguments);
-            // The keeper's own executable is known by its descriptor; people know it as davy.
-            if program.as_encoded_bytes().starts_with(b"/proc/self/") {
+            if program == Own::NAME {
                 command.arg0("davy");
             }
             command.exec()

@@ -61,3 +61,16 @@ fn garbage_is_an_error_and_not_a_panic() {
         assert!(ours.receive::<String>().await.is_err());
     });
 }
+
+#[test]
+fn a_door_gives_channels_to_its_own_user() {
+    run(async {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("door");
+        let door = Door::open(&path).unwrap();
+        let caller = Channel::knock(&path).unwrap();
+        let answerer = door.accept().await.unwrap();
+        caller.send(&"status", &[]).await.unwrap();
+        assert_eq!(answerer.receive::<String>().await.unwrap().unwrap().0, "status");
+    });
+}

@@ -1,0 +1,85 @@
+//! The line each request leaves in the log, with the time of each step.
+
+use std::fmt::Write;
+
+use flow::Step;
+use web::Finished;
+
+/// `shop 1a2b3c4d5e6f 127.0.0.1 GET /cart 200 5120 B  web 0.1 queue 0.0 app 3.2 answer 0.1 response 0.0  total 3.5 ms`
+///
+/// A request that failed names its step, in the words of its error page.
+pub(crate) fn line(finished: &Finished<'_>) -> String {
+    let mut line = String::with_capacity(200);
+    let site = finished.site.map_or("-", flow::SiteId::as_str);
+    // Writing to a String can't fail.
+    let _ = write!(
+        line,
+        "{site} {} {} {} {} {} {} B ",
+        finished.trace.id,
+        finished.client.address.ip(),
+        finished.method,
+        printable(finished.target),
+        finished.status.as_u16(),
+        finished.bytes_sent,
+    );
+    for step in [Step::Connect, Step::Web, Step::Queue, Step::App, Step::Answer, Step::Response] {
+        if let Some(took) = finished.trace.took(step) {
+            let _ = write!(line, " {step} {:.1}", took.as_secs_f64() * 1e3);
+        }
+    }
+    if let Some(total) = finished.trace.total() {
+        let _ = write!(line, "  total {:.1} ms", total.as_secs_f64() * 1e3);
+    }
+    if let Some(failure) = finished.failure {
+        let _ = write!(line, "  failed at step {}: {}", failure.step, printable(&failure.cause));
+    }
+    line
+}
+
+/// Control characters would let a request write lines of its own, or speak to the terminal.
+fn printable(text: &str) -> String {
+    text.chars()
+        .take(TEXT_MAX)
+        .flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] })
+        .collect()
+}
+
+const TEXT_MAX: usize = 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flow::{Client, Failure, Mark, RequestId, Scheme, SiteId, Stamp, Trace};
+    use http::StatusCode;
+
+    #[test]
+    fn a_line_names_the_times_and_the_step_that_failed() {
+        let trace = Trace::new(RequestId::new(1, 1));
+        for (ms, mark) in
+            [(1, Mark::Begun), (2, Mark::Received), (3, Mark::Queued), (9, Mark::Sent)]
+        {
+            trace.mark(mark, Stamp(ms * 1_000_000));
+        }
+        let address = "192.0.2.7:1234".parse().unwrap();
+        let client = Client { address, local: address, scheme: Scheme::Http };
+        let failure =
+            Failure::new(Step::Queue, StatusCode::SERVICE_UNAVAILABLE, "no worker\nwas free");
+        let line = line(&Finished {
+            site: Some(&SiteId::new("shop")),
+            host: None,
+            method: "GET",
+            target: "/a\u{1b}[2J",
+            status: StatusCode::SERVICE_UNAVAILABLE,
+            bytes_sent: 12,
+            client: &client,
+            trace: &trace,
+            failure: Some(&failure),
+        });
+        let expected = format!(
+            "shop {} 192.0.2.7 GET /a\\u{{1b}}[2J 503 12 B  web 1.0  total 8.0 ms  \
+             failed at step queue: no worker\\nwas free",
+            trace.id
+        );
+        assert_eq!(line, expected);
+    }
+}

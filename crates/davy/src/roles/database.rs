@@ -1,0 +1,111 @@
+//! The database's keeper: the server made ready, its relay, and the sites that ask for a database.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use db::{Relay, RelaySettings, Server};
+use flow::control::{Access, FromDb, Peer, ToDb, ToKeeper};
+use proc::{Channel, Own};
+use tokio::sync::watch;
+
+use super::child::Child;
+use crate::place::Place;
+use crate::settings;
+use crate::settings::start::DbStart;
+
+/// The private server with its relay in front.
+pub(crate) struct Database {
+    server: Arc<Server>,
+    relay: Relay,
+}
+
+impl Database {
+    /// Finds or fetches MariaDB, has the keeper run it, and opens the relay when it answers.
+    pub(crate) async fn start(
+        child: &Child,
+        settings: &DbStart,
+        ended: watch::Receiver<Option<String>>,
+    ) -> anyhow::Result<Database> {
+        let own = Own::open()?;
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let place = &settings.place;
+        let folders = settings::db::folders(place, path);
+        let server = Server::prepare(folders, &own, |progress| child.doing("db", progress)).await?;
+        child.tell(&ToKeeper::Run(server.program()?));
+        child.doing("db", format!("starting MariaDB {}", server.version().series()));
+        let deadline = tokio::time::Instant::now() + SERVER_STARTS_WITHIN;
+        server.ready(deadline, ended).await?;
+        // Before the relay opens, so that a site's connections are let in again after a restart.
+        let mut users = HashSet::new();
+        for site in &settings.sites {
+            users.insert(server.site_database(site).await?.user);
+        }
+        let socket = place.mysql_socket();
+        let listener = proc::listen_unix(&socket)
+            .with_context(|| format!("the relay can't listen on {}", socket.display()))?;
+        let relay = RelaySettings { users, ..RelaySettings::new(server.socket()) };
+        Ok(Database { server: Arc::new(server), relay: Relay::start(relay, listener)? })
+    }
+
+    /// Meets a site: gives it its database whenever it asks for it.
+    pub(crate) fn meet(&self, peer: Peer, channel: Channel) {
+        let Peer::Site(site) = peer else { return };
+        let server = self.server.clone();
+        tokio::spawn(async move {
+            while let Ok(Some((ToDb::Database, _))) = channel.receive::<ToDb>().await {
+                let answer = match server.site_database(&site).await {
+                    Ok(access) => FromDb::Database(access),
+                    Err(error) => FromDb::Failed { error: error.to_string() },
+                };
+                if channel.send(&answer, &[]).await.is_err() {
+                    return;
+                }
+            }
+        });
+    }
+
+    /// How the relay is.
+    pub(crate) fn status(&self) -> serde_json::Value {
+        let status = self.relay.status();
+        let peers: Vec<serde_json::Value> = status
+            .peers
+            .iter()
+            .map(|peer| serde_json::json!({ "pid": peer.pid, "user": peer.user }))
+            .collect();
+        serde_json::json!({
+            "server": format!("MariaDB {}", self.server.version().series()),
+            "connections": status.connections,
+            "peers": peers,
+        })
+    }
+
+    /// Sees the relay's sessions off.
+    pub(crate) async fn drain(self, within: Duration) {
+        self.relay.drain(tokio::time::Instant::now() + within).await;
+    }
+}
+
+/// Asks the database's keeper for the site's own database.
+///
+/// None: it has died meanwhile.
+pub(crate) async fn ask(channel: &Channel) -> anyhow::Result<Option<Access>> {
+    if channel.send(&ToDb::Database, &[]).await.is_err() {
+        return Ok(None);
+    }
+    match channel.receive::<FromDb>().await? {
+        Some((FromDb::Database(access), _)) => Ok(Some(access)),
+        Some((FromDb::Failed { error }, _)) => anyhow::bail!("{error}"),
+        None => Ok(None),
+    }
+}
+
+/// The line that says where a database is, and why there is one.
+pub(crate) fn line(access: &Access, place: &Place, because: &str) -> String {
+    let socket = access.socket.strip_prefix(&place.project).unwrap_or(&access.socket);
+    format!("{} on {} (database {}): {because}", access.server, socket.display(), access.database)
+}
+
+/// The time a server may take to come up; after a crash it recovers first.
+const SERVER_STARTS_WITHIN: Duration = Duration::from_secs(120);

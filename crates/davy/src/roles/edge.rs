@@ -1,0 +1,126 @@
+//! The edge's threads, and the lines it says when a site is ready.
+
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use anyhow::Context;
+use arc_swap::ArcSwap;
+use flow::control::ToKeeper;
+use tokio::sync::watch;
+use web::Sites;
+
+use super::child::Child;
+use super::hosts::Announced;
+use crate::settings::start::{EdgeSite, EdgeStart};
+
+/// Threads that serve HTTP, each with a runtime of its own; they share one listening socket.
+pub(crate) struct Threads {
+    first: web::Server,
+    others: Vec<JoinHandle<()>>,
+    drain: watch::Sender<Option<Duration>>,
+}
+
+impl Threads {
+    /// Starts `count` servers: one on the current runtime, the others on threads of their own.
+    pub(crate) fn start(
+        count: usize,
+        listener: OwnedFd,
+        sites: Arc<ArcSwap<Sites>>,
+        log: web::Log,
+    ) -> anyhow::Result<Threads> {
+        let listener = TcpListener::from(listener);
+        let (drain, drained) = watch::channel(None);
+        let mut others = Vec::new();
+        for n in 1..count {
+            let (listener, sites, log) = (listener.try_clone()?, sites.clone(), log.clone());
+            let drained = drained.clone();
+            let thread = std::thread::Builder::new().name(format!("edge {n}"));
+            others.push(thread.spawn(move || serve(listener, sites, log, drained))?);
+        }
+        let first = web::Server::start(web::Settings::default(), listener, sites, log)
+            .context("the web server can't listen")?;
+        Ok(Threads { first, others, drain })
+    }
+
+    /// Answers what is in hand, on all threads, and ends them.
+    pub(crate) async fn drain(mut self, within: Duration) {
+        let _ = self.drain.send(Some(within));
+        self.first.drain(tokio::time::Instant::now() + within).await;
+        let joined = tokio::task::spawn_blocking(move || {
+            // A thread that panicked has ended too.
+            self.others.into_iter().for_each(|thread| drop(thread.join()));
+        });
+        let _ = tokio::time::timeout(within, joined).await;
+    }
+}
+
+/// One thread: a runtime, a server, until the end is ordered.
+fn serve(
+    listener: TcpListener,
+    sites: Arc<ArcSwap<Sites>>,
+    log: web::Log,
+    mut drained: watch::Receiver<Option<Duration>>,
+) {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return tracing::error!(%error, "an edge thread has no runtime"),
+    };
+    runtime.block_on(async {
+        match web::Server::start(web::Settings::default(), listener, sites, log) {
+            Ok(mut server) => {
+                let within = match drained.wait_for(Option::is_some).await {
+                    Ok(within) => within.unwrap_or_default(),
+                    Err(_) => Duration::ZERO,
+                };
+                server.drain(tokio::time::Instant::now() + within).await;
+            }
+            Err(error) => tracing::error!(%error, "an edge thread can't listen"),
+        }
+    });
+}
+
+/// Says that DNS answers and that the site is ready, once its workers are connected.
+pub(crate) struct Announce {
+    child: Child,
+    dns: Vec<String>,
+    address: SocketAddr,
+}
+
+impl Announce {
+    pub(crate) fn new(child: &Child, settings: &EdgeStart) -> Announce {
+        let dns = settings.sites.iter().map(|site| dns_line(site, settings.dns)).collect();
+        Announce { child: child.clone(), dns, address: settings.http }
+    }
+
+    /// Waits for the site's workers in the background.
+    pub(crate) fn when_ready(&self, site: Announced) {
+        let Announced { workers, mut connected } = site;
+        let (child, dns, address) = (self.child.clone(), self.dns.clone(), self.address);
+        tokio::spawn(async move {
+            if connected.wait_for(|connected| *connected >= workers).await.is_err() {
+                return;
+            }
+            dns.iter().for_each(|line| child.done("dns", line, None));
+            let workers = match workers {
+                0 => "files only".into(),
+                1 => "1 worker".into(),
+                n => format!("{n} workers"),
+            };
+            child.done("ready", format!("http://{address}/   {workers}"), None);
+            child.tell(&ToKeeper::Ready);
+        });
+    }
+}
+
+/// `www.foobar.com A 8.8.8.8 on 127.0.0.1:5300 (udp, tcp)`
+fn dns_line(site: &EdgeSite, listens: SocketAddr) -> String {
+    let records: Vec<String> = site
+        .address
+        .iter()
+        .map(|address| format!("{} {address}", if address.is_ipv4() { "A" } else { "AAAA" }))
+        .collect();
+    format!("{} {} on {listens} (udp, tcp)", site.domain, records.join(", "))
+}

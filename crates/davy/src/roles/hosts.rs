@@ -1,0 +1,143 @@
+//! The sites an edge serves: each with its queue, and the folders its own process passed on.
+
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use flow::SiteId;
+use flow::control::{Peer, ToEdge};
+use proc::Channel;
+use queue::Queue;
+use tokio::sync::{mpsc, watch};
+use web::Sites;
+
+use crate::settings::start::EdgeSite;
+
+/// What the web step, the queues and the sites' own processes have in common.
+pub(crate) struct Hosts {
+    hosts: Vec<Host>,
+    sites: Arc<ArcSwap<Sites>>,
+    announced: mpsc::UnboundedSender<Announcement>,
+}
+
+struct Host {
+    site: EdgeSite,
+    jobs: mpsc::Sender<flow::Job>,
+    queue: Queue,
+    mounts: Vec<web::Mount>,
+    application: bool,
+}
+
+/// A site's process says where its workers and files are.
+pub(crate) struct Announcement {
+    site: String,
+    message: ToEdge,
+    folders: Vec<OwnedFd>,
+}
+
+/// How many workers a site will have, and how many of them are connected: it is ready when these are
+/// the same.
+pub(crate) struct Announced {
+    pub(crate) workers: usize,
+    pub(crate) connected: watch::Receiver<usize>,
+}
+
+impl Hosts {
+    /// Starts a queue for each site, on the current runtime. Until a site announces itself its
+    /// requests wait there.
+    pub(crate) fn start(sites: &[EdgeSite]) -> (Hosts, mpsc::UnboundedReceiver<Announcement>) {
+        let (announced, announcements) = mpsc::unbounded_channel();
+        let hosts = sites
+            .iter()
+            .map(|site| {
+                let (jobs, waiting) = mpsc::channel(HAND_OVER_MAX);
+                let queue = Queue::start(queue::Settings::default(), waiting);
+                let site = site.clone();
+                Host { site, jobs, queue, mounts: Vec::new(), application: true }
+            })
+            .collect();
+        let hosts = Hosts { hosts, sites: Arc::default(), announced };
+        hosts.publish();
+        (hosts, announcements)
+    }
+
+    /// The table that the web step looks sites up in.
+    pub(crate) fn table(&self) -> Arc<ArcSwap<Sites>> {
+        self.sites.clone()
+    }
+
+    /// Meets a site's process: listens to its announcements.
+    pub(crate) fn meet(&self, peer: Peer, channel: Channel) {
+        let Peer::Site(site) = peer else { return };
+        tokio::spawn(attend(site, channel, self.announced.clone()));
+    }
+
+    /// Takes an announcement over into the queue and the table.
+    pub(crate) fn take(&mut self, announcement: Announcement) -> Option<Announced> {
+        let Announcement { site, message, folders } = announcement;
+        let host = self.hosts.iter_mut().find(|host| host.site.name == site)?;
+        host.application = message.application;
+        host.mounts = message
+            .mounts
+            .into_iter()
+            .zip(folders)
+            .map(|(mount, folder)| web::Mount { prefix: mount.prefix, folder: Arc::new(folder) })
+            .collect();
+        let announced =
+            Announced { workers: message.workers_wanted, connected: host.queue.connected() };
+        host.queue.reload(message.workers);
+        self.publish();
+        Some(announced)
+    }
+
+    /// How the queues are.
+    pub(crate) async fn status(&self) -> serde_json::Value {
+        let mut sites = serde_json::Map::new();
+        for host in &self.hosts {
+            let status = host.queue.status().await;
+            let value = serde_json::json!({
+                "domain": host.site.domain,
+                "workers_connected": status.workers,
+                "waiting": status.waiting,
+                "running": status.running,
+                "handed": status.handed,
+            });
+            sites.insert(host.site.name.clone(), value);
+        }
+        serde_json::Value::Object(sites)
+    }
+
+    /// Answers what the queues hold.
+    pub(crate) async fn drain(&self, deadline: std::time::Duration) {
+        for host in &self.hosts {
+            host.queue.drain(deadline).await;
+        }
+    }
+
+    fn publish(&self) {
+        let sites = self.hosts.iter().map(|host| web::Site {
+            id: SiteId::new(&host.site.name),
+            names: [&host.site.domain].into_iter().chain(&host.site.aliases).cloned().collect(),
+            mounts: host.mounts.clone(),
+            jobs: host.application.then(|| host.jobs.clone()),
+        });
+        self.sites.store(Arc::new(Sites::new(sites.collect())));
+    }
+}
+
+/// Passes on what a site's process says, until it ends.
+async fn attend(site: String, channel: Channel, announced: mpsc::UnboundedSender<Announcement>) {
+    loop {
+        match channel.receive::<ToEdge>().await {
+            Ok(Some((message, folders))) => {
+                let site = site.clone();
+                let _ = announced.send(Announcement { site, message, folders });
+            }
+            Ok(None) => return,
+            Err(error) => return tracing::error!(site, %error, "a site sent nonsense"),
+        }
+    }
+}
+
+/// Requests on their way from the web step's threads to a queue; the queue has its own limit.
+const HAND_OVER_MAX: usize = 1024;

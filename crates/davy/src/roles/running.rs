@@ -1,0 +1,97 @@
+//! A site that is up: it tells the edge where its workers and files are, whenever that changes.
+
+use std::collections::BTreeMap;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::bail;
+use app::workers::{Event, Settings, Workers};
+use flow::control::{Mount, Peer, ToEdge};
+use proc::Channel;
+use tokio::sync::mpsc;
+
+/// A running site.
+pub(crate) struct Running {
+    folders: BTreeMap<String, OwnedFd>,
+    edge: Option<Channel>,
+    workers: Option<(Workers, mpsc::Receiver<Event>)>,
+    /// How many workers there will be.
+    wanted: usize,
+    /// The sockets of the workers that are ready; None until the first of them are.
+    sockets: Option<Vec<PathBuf>>,
+}
+
+impl Running {
+    /// A site without workers so far.
+    pub(crate) fn new(folders: BTreeMap<String, OwnedFd>, edge: Option<Channel>) -> Running {
+        Running { folders, edge, workers: None, wanted: 0, sockets: None }
+    }
+
+    /// Starts the workers; the edge is told when they are ready.
+    pub(crate) fn start(&mut self, settings: Settings) {
+        self.wanted = settings.count;
+        self.workers = Some(Workers::start(settings));
+    }
+
+    /// A site of files alone is ready at once.
+    pub(crate) fn announce_files(&mut self) {
+        self.sockets = Some(Vec::new());
+        self.announce();
+    }
+
+    /// Meets another child. A new edge is told everything again.
+    pub(crate) fn meet(&mut self, peer: &Peer, channel: Channel) {
+        if *peer == Peer::Edge {
+            self.edge = Some(channel);
+            self.announce();
+        }
+    }
+
+    /// Waits for the workers to change, and tells the edge. An error: they can't be started.
+    pub(crate) async fn changed(&mut self) -> anyhow::Result<()> {
+        let event = match &mut self.workers {
+            Some((_, events)) => events.recv().await,
+            None => None,
+        };
+        match event {
+            Some(Event::Changed(sockets)) => {
+                self.sockets = Some(sockets);
+                self.announce();
+                Ok(())
+            }
+            Some(Event::Failed { error }) => bail!("{error}"),
+            None => std::future::pending().await,
+        }
+    }
+
+    /// How the workers are.
+    pub(crate) async fn status(&self) -> serde_json::Value {
+        match &self.workers {
+            Some((workers, _)) => serde_json::json!({ "workers": workers.status().await }),
+            None => serde_json::json!({ "workers": [] }),
+        }
+    }
+
+    /// Lets the workers finish, and stops them.
+    pub(crate) async fn drain(&self, within: Duration) {
+        if let Some((workers, _)) = &self.workers {
+            workers.drain(within).await;
+        }
+    }
+
+    fn announce(&self) {
+        let (Some(edge), Some(sockets)) = (&self.edge, &self.sockets) else { return };
+        let (mounts, folders): (Vec<Mount>, Vec<BorrowedFd<'_>>) = self
+            .folders
+            .iter()
+            .map(|(prefix, folder)| (Mount { prefix: prefix.clone() }, folder.as_fd()))
+            .unzip();
+        let application = self.workers.is_some();
+        let (workers, workers_wanted) = (sockets.clone(), self.wanted);
+        let message = ToEdge { workers, workers_wanted, mounts, application };
+        if let Err(error) = edge.try_send(&message, &folders) {
+            tracing::warn!(%error, "the edge could not be told of the site's workers");
+        }
+    }
+}

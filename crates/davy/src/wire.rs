@@ -1,0 +1,157 @@
+//! The roles, put together from the crates: one function each, to be read as a request goes.
+//!
+//! ```text
+//! edge   2 dns, 3 record ▸ 4 connect ▸ 5 web ▸ 6 queue … 8 answer ▸ 9 response
+//! site   7 app: what it is, what it needs, its workers
+//! db     7 the application's database: server and relay
+//! ```
+//! Here the steps meet, and nowhere else.
+
+use std::net::{TcpListener, UdpSocket};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context;
+use flow::control::ToKeeper;
+use tokio::time::Instant;
+
+use crate::cli::Role;
+use crate::logs::{self, Logs, Reach};
+use crate::roles::access;
+use crate::roles::child::{Begin, Child};
+use crate::roles::database::Database;
+use crate::roles::edge::{Announce, Threads};
+use crate::roles::hosts::Hosts;
+use crate::roles::site::Site;
+use crate::settings;
+use crate::settings::start::{DbStart, EdgeStart, SiteStart};
+
+/// Runs a role until the keeper ends it.
+pub(crate) fn run(role: &Role) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        match role {
+            Role::Edge => edge().await,
+            Role::Db => db().await,
+            Role::Site { .. } => site().await,
+        }
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Steps 2 to 6, 8 and 9.
+async fn edge() -> anyhow::Result<()> {
+    let (child, Begin { settings, mut sockets, mut orders }) = Child::begin::<EdgeStart>().await?;
+    let logs = logs::start(&settings.place.logs(), "edge")?;
+    let mut inherited =
+        |name: &str| sockets.remove(name).with_context(|| format!("no socket {name}"));
+
+    // 2 dns, 3 record
+    let names = dns::Server::start(
+        &settings::dns::settings(&settings.sites),
+        dns::Sockets {
+            udp: vec![UdpSocket::from(inherited("dns-udp")?)],
+            tcp: vec![TcpListener::from(inherited("dns-tcp")?)],
+        },
+    )?;
+    // 6 queue, 8 answer: one for each site, all on this thread
+    let (mut hosts, mut announcements) = Hosts::start(&settings.sites);
+    // 4 connect, 5 web, 9 response: on every thread
+    let threads = Threads::start(settings.threads, inherited("http")?, hosts.table(), log(&logs))?;
+
+    let announce = Announce::new(&child, &settings);
+    let mut end = orders.end();
+    let within = loop {
+        tokio::select! {
+            Some((peer, channel)) = orders.meetings.recv() => hosts.meet(peer, channel),
+            Some(announcement) = announcements.recv() => {
+                hosts.take(announcement).into_iter().for_each(|site| announce.when_ready(site));
+            }
+            Some(()) = orders.inquiries.recv() => {
+                child.tell(&ToKeeper::Status(hosts.status().await));
+            }
+            within = end.ordered() => break within,
+        }
+    };
+    threads.drain(within).await;
+    hosts.drain(within).await;
+    names.drain(Instant::now() + within).await;
+    logs.flush();
+    Ok(())
+}
+
+/// Where the web step tells of each request that is over.
+fn log(logs: &Logs) -> web::Log {
+    let logs = logs.clone();
+    Arc::new(move |finished| logs.line(&access::line(finished), Reach::Terminal))
+}
+
+/// Step 7, the site's side: from a folder to running workers.
+async fn site() -> anyhow::Result<()> {
+    let (child, Begin { settings, mut orders, .. }) = Child::begin::<SiteStart>().await?;
+    let logs = logs::start(&settings.place.logs(), "site")?;
+    let mut end = orders.end();
+    let start = async {
+        let mut site = Site::detect(&child, settings, &logs).await?;
+        site.install().await?;
+        site.connect_database(&mut orders.meetings).await?;
+        site.collect_files().await?;
+        site.start_workers()
+    };
+    let mut running = tokio::select! {
+        running = start => match running {
+            Ok(running) => running,
+            Err(error) => return give_up(&child, &logs, &error),
+        },
+        _ = end.ordered() => return Ok(()),
+    };
+    child.tell(&ToKeeper::Ready);
+    let within = loop {
+        tokio::select! {
+            Some((peer, channel)) = orders.meetings.recv() => running.meet(&peer, channel),
+            changed = running.changed() => if let Err(error) = changed {
+                return give_up(&child, &logs, &error);
+            },
+            Some(()) = orders.inquiries.recv() => {
+                child.tell(&ToKeeper::Status(running.status().await));
+            }
+            within = end.ordered() => break within,
+        }
+    };
+    running.drain(within).await;
+    logs.flush();
+    Ok(())
+}
+
+/// Step 7, the database's side: the server made ready, and the relay.
+async fn db() -> anyhow::Result<()> {
+    let (child, Begin { settings, mut orders, .. }) = Child::begin::<DbStart>().await?;
+    let logs = logs::start(&settings.place.logs(), "db")?;
+    let mut end = orders.end();
+    let database = tokio::select! {
+        database = Database::start(&child, &settings, orders.ended.clone()) => match database {
+            Ok(database) => database,
+            Err(error) => return give_up(&child, &logs, &error),
+        },
+        _ = end.ordered() => return Ok(()),
+    };
+    child.tell(&ToKeeper::Ready);
+    let within = loop {
+        tokio::select! {
+            Some((peer, channel)) = orders.meetings.recv() => database.meet(peer, channel),
+            Some(()) = orders.inquiries.recv() => child.tell(&ToKeeper::Status(database.status())),
+            within = end.ordered() => break within,
+        }
+    };
+    database.drain(within).await;
+    logs.flush();
+    Ok(())
+}
+
+/// The role can't do its work: the keeper is told why, and this process ends.
+fn give_up(child: &Child, logs: &Logs, error: &anyhow::Error) -> anyhow::Result<()> {
+    child.fail(error);
+    logs.flush();
+    // The keeper has the text; a second one on standard error would only repeat it.
+    std::process::exit(1)
+}
