@@ -166,7 +166,7 @@ impl Keeper {
             ToKeeper::Say(line) => self.say(line),
             ToKeeper::WantDatabase => self.want_database(peer),
             ToKeeper::Run(program) => self.run_program(peer, program),
-            ToKeeper::Status(status) => self.note_status(peer, status),
+            ToKeeper::Status(status) => self.note_status(peer, &status),
             ToKeeper::Failed { error } if !self.up => {
                 complain(&error);
                 self.logs.line(&format!("{}: {error}", name(peer)), Reach::File);

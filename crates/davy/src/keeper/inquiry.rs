@@ -36,7 +36,7 @@ impl Keeper {
         });
     }
 
-    pub(super) fn note_status(&mut self, peer: &Peer, status: Value) {
+    pub(super) fn note_status(&mut self, peer: &Peer, status: &Value) {
         for inquiry in self.inquiries.values_mut() {
             if inquiry.waiting.remove(peer) {
                 inquiry.told.insert(peer.clone(), status.clone());

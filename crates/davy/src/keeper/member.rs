@@ -121,10 +121,11 @@ impl Keeper {
         let others: Vec<Peer> = self
             .members
             .keys()
-            .filter(|other| match (peer, other) {
-                (Peer::Site(_), Peer::Edge) | (Peer::Edge | Peer::Db, Peer::Site(_)) => true,
-                (Peer::Site(_), Peer::Db) => true,
-                _ => false,
+            .filter(|other| {
+                let (Peer::Site(_), other) | (other, Peer::Site(_)) = (peer, *other) else {
+                    return false;
+                };
+                matches!(other, Peer::Edge | Peer::Db)
             })
             .cloned()
             .collect();

@@ -87,20 +87,20 @@ impl Child {
     }
 
     /// Something was done.
-    pub(crate) fn done(&self, label: &str, text: impl Into<String>, since: Option<Instant>) {
+    pub(crate) fn done(&self, label: &str, text: impl AsRef<str>, since: Option<Instant>) {
         let took = since.map(|since| since.elapsed().as_millis());
         let took_ms = took.map(|took| u64::try_from(took).unwrap_or(u64::MAX));
-        self.say(label, text.into(), LineState::Done { took_ms });
+        self.say(label, text.as_ref(), LineState::Done { took_ms });
     }
 
     /// Something is being done.
-    pub(crate) fn doing(&self, label: &str, text: impl Into<String>) {
-        self.say(label, text.into(), LineState::Doing);
+    pub(crate) fn doing(&self, label: &str, text: impl AsRef<str>) {
+        self.say(label, text.as_ref(), LineState::Doing);
     }
 
     /// Something to know.
-    pub(crate) fn warn(&self, label: &str, text: impl Into<String>) {
-        self.say(label, text.into(), LineState::Warning);
+    pub(crate) fn warn(&self, label: &str, text: impl AsRef<str>) {
+        self.say(label, text.as_ref(), LineState::Warning);
     }
 
     /// The role can't do its work; it ends after this.
@@ -110,7 +110,7 @@ impl Child {
         self.tell(&ToKeeper::Failed { error });
     }
 
-    fn say(&self, label: &str, text: String, state: LineState) {
+    fn say(&self, label: &str, text: &str, state: LineState) {
         let text = text.chars().take(TEXT_MAX).collect();
         self.tell(&ToKeeper::Say(Line { label: label.into(), text, state }));
     }
