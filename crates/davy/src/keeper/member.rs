@@ -116,17 +116,11 @@ impl Keeper {
         Ok(())
     }
 
-    /// The relations of the house: sites with the edge, sites with the database.
     fn introduce_all(&mut self, peer: &Peer) {
         let others: Vec<Peer> = self
             .members
             .keys()
-            .filter(|other| {
-                let (Peer::Site(_), other) | (other, Peer::Site(_)) = (peer, *other) else {
-                    return false;
-                };
-                matches!(other, Peer::Edge | Peer::Db)
-            })
+            .filter(|other| work_together(peer, other) || work_together(other, peer))
             .cloned()
             .collect();
         others.iter().for_each(|other| self.introduce(peer, other));
@@ -167,6 +161,11 @@ impl Keeper {
             tracing::warn!(child = name(peer), %error, "a child does not take its messages");
         }
     }
+}
+
+/// The relations of the house: sites with the edge, sites with the database.
+fn work_together(one: &Peer, other: &Peer) -> bool {
+    matches!((one, other), (Peer::Site(_), Peer::Edge | Peer::Db))
 }
 
 /// Waits on one child: passes on what it says, carries out signals, and reports its end after its
