@@ -20,7 +20,7 @@ use crate::logs::{self, Logs, Reach};
 use crate::roles::access;
 use crate::roles::child::{Begin, Child};
 use crate::roles::database::Database;
-use crate::roles::edge::{Announce, Threads};
+use crate::roles::edge::{self, Announce, Threads};
 use crate::roles::hosts::Hosts;
 use crate::roles::site::Site;
 use crate::settings;
@@ -41,7 +41,7 @@ pub(crate) fn run(role: &Role) -> anyhow::Result<ExitCode> {
 
 /// Steps 2 to 6, 8 and 9.
 async fn edge() -> anyhow::Result<()> {
-    let (child, Begin { settings, mut sockets, mut orders }) = Child::begin::<EdgeStart>().await?;
+    let (child, Begin { settings, mut sockets, orders }) = Child::begin::<EdgeStart>().await?;
     let logs = logs::start(&settings.place.logs(), "edge")?;
     let mut inherited =
         |name: &str| sockets.remove(name).with_context(|| format!("no socket {name}"));
@@ -55,24 +55,12 @@ async fn edge() -> anyhow::Result<()> {
         },
     )?;
     // 6 queue, 8 answer: one for each site, all on this thread
-    let (mut hosts, mut announcements) = Hosts::start(&settings.sites);
+    let (mut hosts, announcements) = Hosts::start(&settings.sites);
     // 4 connect, 5 web, 9 response: on every thread
     let threads = Threads::start(settings.threads, inherited("http")?, hosts.table(), log(&logs))?;
 
     let announce = Announce::new(&child, &settings);
-    let mut end = orders.end();
-    let within = loop {
-        tokio::select! {
-            Some((peer, channel)) = orders.meetings.recv() => hosts.meet(peer, channel),
-            Some(announcement) = announcements.recv() => {
-                hosts.take(announcement).into_iter().for_each(|site| announce.when_ready(site));
-            }
-            Some(()) = orders.inquiries.recv() => {
-                child.tell(&ToKeeper::Status(hosts.status().await));
-            }
-            within = end.ordered() => break within,
-        }
-    };
+    let within = edge::attend(&child, orders, &mut hosts, announcements, announce).await?;
     threads.drain(within).await;
     hosts.drain(within).await;
     names.drain(Instant::now() + within).await;

@@ -100,6 +100,12 @@ impl Queue {
         self.connected.clone()
     }
 
+    /// Waits for the queue's end, which comes after [`Queue::drain`], or of a fault.
+    pub async fn ended(&self) {
+        let mut connected = self.connected.clone();
+        while connected.changed().await.is_ok() {}
+    }
+
     fn tell(&self, command: Command) {
         // A queue that has ended has nothing to be told.
         let _ = self.commands.send(command);

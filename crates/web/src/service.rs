@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use arc_swap::ArcSwap;
-use flow::{Client, Failure, RequestId, SiteId, Step, Trace};
+use flow::{Client, Failure, RequestId, SiteId, Trace};
 use http::StatusCode;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -129,26 +129,10 @@ impl Service {
         Arc::new(Trace::new(RequestId::new(self.seed, count)))
     }
 
-    /// Tells of a request that is over, and of what went wrong with it.
+    /// Tells of a request that is over. What went wrong with it stands in that one line, under the id
+    /// of its page.
     pub(crate) fn finish(&self, request: &Finished<'_>) {
-        if let Some(failure) = request.failure {
-            report(failure, request);
-        }
         (self.finished)(request);
-    }
-}
-
-/// One line under the id that stands on the page. Clients that leave are their own business.
-fn report(failure: &Failure, request: &Finished<'_>) {
-    let (id, status, step) = (request.trace.id, failure.status.as_u16(), failure.step);
-    let (cause, target) = (failure.cause.as_str(), request.target);
-    let site = request.site.map(SiteId::as_str);
-    if failure.step == Step::Response {
-        tracing::debug!(%id, site, %step, status, target, cause, "response not taken");
-    } else if failure.status.is_server_error() {
-        tracing::error!(%id, site, %step, status, target, cause, "request failed");
-    } else {
-        tracing::warn!(%id, site, %step, status, target, cause, "request refused");
     }
 }
 

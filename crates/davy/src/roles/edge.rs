@@ -2,18 +2,19 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
+use std::pin::pin;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use arc_swap::ArcSwap;
 use flow::control::ToKeeper;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use web::Sites;
 
-use super::child::Child;
-use super::hosts::Announced;
+use super::child::{Child, Orders};
+use super::hosts::{Announced, Announcement, Hosts};
 use crate::settings::start::{EdgeSite, EdgeStart};
 
 /// Threads that serve HTTP, each with a runtime of its own; they share one listening socket.
@@ -80,6 +81,31 @@ fn serve(
             Err(error) => tracing::error!(%error, "an edge thread can't listen"),
         }
     });
+}
+
+/// What an edge does besides its requests: it meets sites, takes their announcements and says how it
+/// is, until its end is ordered.
+pub(crate) async fn attend(
+    child: &Child,
+    mut orders: Orders,
+    hosts: &mut Hosts,
+    mut announcements: mpsc::UnboundedReceiver<Announcement>,
+    announce: Announce,
+) -> anyhow::Result<Duration> {
+    let (mut end, mut failed) = (orders.end(), pin!(hosts.failed()));
+    loop {
+        tokio::select! {
+            Some((peer, channel)) = orders.meetings.recv() => hosts.meet(peer, channel),
+            Some(announcement) = announcements.recv() => {
+                hosts.take(announcement).into_iter().for_each(|site| announce.when_ready(site));
+            }
+            Some(()) = orders.inquiries.recv() => {
+                child.tell(&ToKeeper::Status(hosts.status().await));
+            }
+            site = &mut failed => bail!("the queue of {site} has ended by a fault"),
+            within = end.ordered() => return Ok(within),
+        }
+    }
 }
 
 /// Says that DNS answers and that the site is ready, once its workers are connected.

@@ -90,6 +90,23 @@ impl Hosts {
         Some(announced)
     }
 
+    /// Waits for the end of any queue: none ends by itself, so it is a fault, and a new edge serves
+    /// the sites better than this one.
+    pub(crate) fn failed(&self) -> impl Future<Output = String> + use<> {
+        let (fault, mut faults) = mpsc::channel(1);
+        for host in &self.hosts {
+            let (queue, site, fault) = (host.queue.clone(), host.site.name.clone(), fault.clone());
+            tokio::spawn(async move {
+                queue.ended().await;
+                let _ = fault.send(site).await;
+            });
+        }
+        async move {
+            let site = faults.recv().await;
+            site.unwrap_or_default()
+        }
+    }
+
     /// How the queues are.
     pub(crate) async fn status(&self) -> serde_json::Value {
         let mut sites = serde_json::Map::new();
