@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use flow::control::ToKeeper;
+use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
 use crate::cli::Role;
@@ -31,17 +32,30 @@ pub(crate) fn run(role: &Role) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         match role {
-            Role::Edge => edge().await,
-            Role::Db => db().await,
-            Role::Site { .. } => site().await,
+            Role::Edge => play(edge).await,
+            Role::Db => play(db).await,
+            Role::Site { .. } => play(site).await,
         }
-    })?;
-    Ok(ExitCode::SUCCESS)
+    })
+}
+
+/// Begins a role and plays it. When it can't do its work the keeper is told why.
+async fn play<T: DeserializeOwned>(
+    role: impl AsyncFnOnce(Child, Begin<T>) -> anyhow::Result<()>,
+) -> anyhow::Result<ExitCode> {
+    let (child, begin) = Child::begin().await?;
+    match role(child.clone(), begin).await {
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        Err(error) => {
+            child.fail(&error);
+            Ok(ExitCode::FAILURE)
+        }
+    }
 }
 
 /// Steps 2 to 6, 8 and 9.
-async fn edge() -> anyhow::Result<()> {
-    let (child, Begin { settings, mut sockets, orders }) = Child::begin::<EdgeStart>().await?;
+async fn edge(child: Child, begin: Begin<EdgeStart>) -> anyhow::Result<()> {
+    let Begin { settings, mut sockets, orders } = begin;
     let logs = logs::start(&settings.place.logs(), "edge")?;
     let mut inherited =
         |name: &str| sockets.remove(name).with_context(|| format!("no socket {name}"));
@@ -75,8 +89,8 @@ fn log(logs: &Logs) -> web::Log {
 }
 
 /// Step 7, the site's side: from a folder to running workers.
-async fn site() -> anyhow::Result<()> {
-    let (child, Begin { settings, mut orders, .. }) = Child::begin::<SiteStart>().await?;
+async fn site(child: Child, begin: Begin<SiteStart>) -> anyhow::Result<()> {
+    let Begin { settings, mut orders, .. } = begin;
     let logs = logs::start(&settings.place.logs(), "site")?;
     let mut end = orders.end();
     let start = async {
@@ -87,19 +101,14 @@ async fn site() -> anyhow::Result<()> {
         site.start_workers()
     };
     let mut running = tokio::select! {
-        running = start => match running {
-            Ok(running) => running,
-            Err(error) => return give_up(&child, &logs, &error),
-        },
+        running = start => running?,
         _ = end.ordered() => return Ok(()),
     };
     child.tell(&ToKeeper::Ready);
     let within = loop {
         tokio::select! {
             Some((peer, channel)) = orders.meetings.recv() => running.meet(&peer, channel),
-            changed = running.changed() => if let Err(error) = changed {
-                return give_up(&child, &logs, &error);
-            },
+            changed = running.changed() => changed?,
             Some(()) = orders.inquiries.recv() => {
                 child.tell(&ToKeeper::Status(running.status().await));
             }
@@ -112,15 +121,12 @@ async fn site() -> anyhow::Result<()> {
 }
 
 /// Step 7, the database's side: the server made ready, and the relay.
-async fn db() -> anyhow::Result<()> {
-    let (child, Begin { settings, mut orders, .. }) = Child::begin::<DbStart>().await?;
+async fn db(child: Child, begin: Begin<DbStart>) -> anyhow::Result<()> {
+    let Begin { settings, mut orders, .. } = begin;
     let logs = logs::start(&settings.place.logs(), "db")?;
     let mut end = orders.end();
     let database = tokio::select! {
-        database = Database::start(&child, &settings, orders.ended.clone()) => match database {
-            Ok(database) => database,
-            Err(error) => return give_up(&child, &logs, &error),
-        },
+        database = Database::start(&child, &settings, orders.ended.clone()) => database?,
         _ = end.ordered() => return Ok(()),
     };
     child.tell(&ToKeeper::Ready);
@@ -134,12 +140,4 @@ async fn db() -> anyhow::Result<()> {
     database.drain(within).await;
     logs.flush();
     Ok(())
-}
-
-/// The role can't do its work: the keeper is told why, and this process ends.
-fn give_up(child: &Child, logs: &Logs, error: &anyhow::Error) -> anyhow::Result<()> {
-    child.fail(error);
-    logs.flush();
-    // The keeper has the text; a second one on standard error would only repeat it.
-    std::process::exit(1)
 }

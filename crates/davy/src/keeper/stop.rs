@@ -17,7 +17,9 @@ use super::{Event, Keeper};
 impl Keeper {
     /// Stops everything. A second Ctrl-C cuts the waiting short; the database still ends cleanly.
     pub(super) async fn stop(&mut self, interrupt: &mut Interrupts) {
-        self.console.say("stop", "finishing what is in hand (Ctrl-C again: at once)");
+        if self.up {
+            self.console.say("stop", "finishing what is in hand (Ctrl-C again: at once)");
+        }
         let mut patience = PATIENCE;
         for stage in [stage_edge, stage_sites, stage_db] {
             let peers: Vec<Peer> =
@@ -26,7 +28,9 @@ impl Keeper {
         }
         self.end_programs().await;
         self.end_orphans().await;
-        self.console.say("stopped", "");
+        if self.up {
+            self.console.say("stopped", "");
+        }
         self.logs.flush();
     }
 

@@ -106,7 +106,8 @@ impl Child {
     /// The role can't do its work; it ends after this.
     pub(crate) fn fail(&self, error: &anyhow::Error) {
         let error = format!("{error:#}");
-        tracing::error!(error, "this role can't do its work");
+        // The keeper shows it; here it goes into the role's own log.
+        tracing::info!(error, "this role can't do its work");
         self.tell(&ToKeeper::Failed { error });
     }
 
