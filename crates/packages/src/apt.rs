@@ -158,7 +158,7 @@ fn progress_of(line: &str) -> Option<String> {
     if let Some(size) = line.strip_prefix("Need to get ") {
         return Some(format!("fetching {}", size.trim_end_matches('.')));
     }
-    // Get:3 http://deb.debian.org/debian bookworm/main amd64 libnuma1 amd64 2.0.16-1 [21.0 kB]
+    // Get:3 http://mirror.example/debian bookworm/main amd64 libnuma1 amd64 2.0.16-1 [21.0 kB]
     let mut words = line.strip_prefix("Get:")?.split(' ');
     words.nth(4).map(|package| format!("fetching {package}"))
 }

@@ -59,7 +59,7 @@ const APT_GET: &str = r#"
 for word; do case "$word" in Dir::Cache::archives=*) archives="${word#*=}";; esac; done
 case " $* " in *" install "*)
     echo 'Need to get 7377 kB of archives.'
-    echo 'Get:1 http://deb.debian.org/debian bookworm/main amd64 lamp amd64 1.0 [7377 kB]'
+    echo 'Get:1 http://mirror.example/debian bookworm/main amd64 lamp amd64 1.0 [7377 kB]'
     echo lamp > "$archives/lamp.deb";;
 esac"#;
 const DPKG_DEB: &str = "mkdir -p \"$3/usr/bin\" && cp \"$2\" \"$3/usr/bin/lamp\"";
@@ -117,7 +117,7 @@ async fn a_system_without_apt_is_named() {
 #[tokio::test]
 async fn an_unknown_package_is_told_with_what_the_update_said() {
     let apt = r#"case " $* " in
-        *" update "*) echo 'W: Failed to fetch http://deb.debian.org/  Network is down' >&2;;
+        *" update "*) echo 'W: Failed to fetch http://mirror.example/  Network is down' >&2;;
         *) echo 'E: Unable to locate package lamp' >&2; exit 100;; esac"#;
     let machine = Machine::with(&[("apt-get", apt), ("dpkg-deb", DPKG_DEB)]);
     let error = machine.fetch().await.unwrap_err().to_string();

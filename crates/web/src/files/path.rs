@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 /// The path a file would have; it starts with `/`. None: no file has such a path.
 pub(crate) fn normalise(path: &str) -> Option<Cow<'_, [u8]>> {
-    if !path.starts_with('/') || path.contains("//") || path.contains('\\') {
+    if !path.starts_with('/') || path.contains("//") || path.contains(['\\', '\0']) {
         return None;
     }
     // Most paths are plain: nothing is copied.
