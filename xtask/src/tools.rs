@@ -1,0 +1,109 @@
+//! The programs that the tests drive davy with, installed where that is allowed.
+//!
+//! Only what is missing is installed, by the distribution's own apt-get; a machine that has all of
+//! it needs neither apt-get, root nor a network.
+
+use std::ffi::OsStr;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
+use anyhow::{Result, bail};
+
+use crate::step::Step;
+
+/// What a test uses, and the Debian package it comes from.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Tool {
+    kind: Kind,
+    name: &'static str,
+    package: &'static str,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Kind {
+    /// A file on the PATH.
+    Program,
+    /// A module of Python's; Debian keeps one of its standard library apart.
+    PythonModule,
+}
+
+/// Makes sure that all tools are there.
+pub(crate) fn install_missing() -> Result<()> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let packages = packages(&missing(&TOOLS, &path));
+    if packages.is_empty() {
+        return Ok(());
+    }
+    let list = packages.join(" ");
+    let Some(rights) = rights(&path) else {
+        bail!("the tests need programs that are not here; install these: {list}");
+    };
+    println!("== tools: installing {list}");
+    let apt = |name, words: &[&str]| Step::program(name, &[rights, APT_GET, words].concat());
+    let install = apt("install", &[&["install", "--no-install-recommends"], &*packages].concat());
+    // Lists of packages that are there and fresh enough are left as they are.
+    if !install.try_silently() {
+        apt("update", &["update"]).run()?;
+        install.run()?;
+    }
+    match &*missing(&TOOLS, &path) {
+        [] => Ok(()),
+        [tool, ..] => bail!("{} is installed, but {} is not to be found", tool.package, tool.name),
+    }
+}
+
+/// The tools that are in no folder of `path`.
+fn missing<'a>(tools: &'a [Tool], path: &OsStr) -> Vec<&'a Tool> {
+    let is_there = |tool: &&Tool| match tool.kind {
+        Kind::Program => is_on(path, tool.name),
+        Kind::PythonModule => has_module(path, tool.name),
+    };
+    tools.iter().filter(|tool| !is_there(tool)).collect()
+}
+
+fn packages(tools: &[&Tool]) -> Vec<&'static str> {
+    tools.iter().map(|tool| tool.package).collect()
+}
+
+fn is_on(path: &OsStr, program: &str) -> bool {
+    std::env::split_paths(path).any(|folder| folder.join(program).is_file())
+}
+
+fn has_module(path: &OsStr, module: &str) -> bool {
+    let import = ["python3", "-c", &format!("import {module}")];
+    is_on(path, "python3") && Step::program("python3", &import).try_silently()
+}
+
+/// What has to stand before apt-get for it to be allowed to install; None if it never is.
+fn rights(path: &OsStr) -> Option<&'static [&'static str]> {
+    if !is_on(path, "apt-get") {
+        return None;
+    }
+    // The owner of this folder is the process's effective user.
+    if Path::new("/proc/self").metadata().is_ok_and(|process| process.uid() == 0) {
+        return Some(&[]);
+    }
+    let sudo: &[&str] = &["sudo", "-n"];
+    Step::program("sudo", &[sudo, &["true"]].concat()).try_silently().then_some(sudo)
+}
+
+const APT_GET: &[&str] = &[
+    "env",
+    "DEBIAN_FRONTEND=noninteractive",
+    "apt-get",
+    "-qq",
+    "-y",
+    "-o",
+    "DPkg::Lock::Timeout=120",
+];
+
+const TOOLS: [Tool; 5] = [
+    Tool { kind: Kind::Program, name: "python3", package: "python3" },
+    Tool { kind: Kind::PythonModule, name: "ensurepip", package: "python3-venv" },
+    Tool { kind: Kind::Program, name: "dig", package: "bind9-dnsutils" },
+    Tool { kind: Kind::Program, name: "curl", package: "curl" },
+    Tool { kind: Kind::Program, name: "mariadb", package: "mariadb-client-core" },
+];
+
+#[cfg(test)]
+mod tests;
