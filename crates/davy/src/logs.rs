@@ -116,24 +116,35 @@ impl Drop for Event<'_> {
     }
 }
 
-/// The thread: ends when the last [`Logs`] has gone.
+/// The thread: ends when the last [`Logs`] has gone. Lines that wait together are written together.
 fn write(inbox: &Receiver<Message>, mut file: Rotating, dropped: &AtomicU64) {
-    while let Ok(message) = inbox.recv() {
-        match message {
-            Message::Line(line, reach) => {
-                // A full disk or a closed terminal must not end the thread.
-                let _ = file.write(&line);
-                if reach == Reach::Terminal {
-                    let _ = io::stderr().write_all(&line);
+    let (mut for_file, mut for_terminal, mut flushed) = (Vec::new(), Vec::new(), Vec::new());
+    while let Ok(first) = inbox.recv() {
+        for message in std::iter::once(first).chain(inbox.try_iter()) {
+            match message {
+                Message::Line(line, reach) => {
+                    for_file.extend_from_slice(&line);
+                    if reach == Reach::Terminal {
+                        for_terminal.extend_from_slice(&line);
+                    }
                 }
+                Message::Flush(done) => flushed.push(done),
             }
-            Message::Flush(done) => drop(done.send(())),
+            if for_file.len() > BATCH_BYTES_MAX {
+                break;
+            }
         }
         let lost = dropped.swap(0, Ordering::Relaxed);
         if lost > 0 {
-            let _ = file
-                .write(format!("{lost} lines were dropped: the log could not follow\n").as_bytes());
+            let text = format!("{lost} lines were dropped: the log could not follow\n");
+            for_file.extend_from_slice(text.as_bytes());
         }
+        // A full disk or a closed terminal must not end the thread.
+        let _ = file.write(&for_file);
+        let _ = io::stderr().write_all(&for_terminal);
+        flushed.drain(..).for_each(|done: SyncSender<()>| drop(done.send(())));
+        for_file.clear();
+        for_terminal.clear();
     }
 }
 
@@ -152,12 +163,13 @@ impl Rotating {
         Ok(Rotating { path, file, bytes, bytes_max })
     }
 
-    fn write(&mut self, line: &[u8]) -> io::Result<()> {
-        if self.bytes > 0 && self.bytes + line.len() as u64 > self.bytes_max {
+    /// Adds whole lines.
+    fn write(&mut self, lines: &[u8]) -> io::Result<()> {
+        if self.bytes > 0 && self.bytes + lines.len() as u64 > self.bytes_max {
             self.rotate()?;
         }
-        self.bytes += line.len() as u64;
-        self.file.write_all(line)
+        self.bytes += lines.len() as u64;
+        self.file.write_all(lines)
     }
 
     fn rotate(&mut self) -> io::Result<()> {
@@ -180,6 +192,7 @@ const FILE_BYTES_MAX: u64 = 10 * 1024 * 1024;
 /// The file that is written to, and those put aside.
 const FILES_MAX: usize = 5;
 const LINES_WAITING_MAX: usize = 8192;
+const BATCH_BYTES_MAX: usize = 64 * 1024;
 
 #[cfg(test)]
 mod tests {
