@@ -142,7 +142,10 @@ fn write(inbox: &Receiver<Message>, mut file: Rotating, dropped: &AtomicU64) {
         // A full disk or a closed terminal must not end the thread.
         let _ = file.write(&for_file);
         let _ = io::stderr().write_all(&for_terminal);
-        flushed.drain(..).for_each(|done: SyncSender<()>| drop(done.send(())));
+        for done in flushed.drain(..) {
+            // Who asked may have stopped waiting.
+            let _: Result<(), _> = SyncSender::send(&done, ());
+        }
         for_file.clear();
         for_terminal.clear();
     }
