@@ -20,6 +20,8 @@ pub(crate) type WorkerKey = usize;
 pub(crate) enum Event {
     /// A request came.
     Arrived(JobKey),
+    /// Nobody waits for a request's answer any more.
+    Left(JobKey),
     /// A worker is there that takes so many requests at a time.
     Up(WorkerKey, u16),
     /// A worker takes no more requests.
@@ -73,6 +75,7 @@ impl Dispatch {
     pub(crate) fn step(&mut self, now: Stamp, event: Event, actions: &mut Vec<Action>) {
         match event {
             Event::Arrived(job) => self.arrived(now, job, actions),
+            Event::Left(left) => self.waiting.retain(|(job, _)| *job != left),
             Event::Up(worker, concurrency) => {
                 self.free.insert(worker, concurrency);
                 self.idle.push(worker);

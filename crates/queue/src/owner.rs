@@ -109,10 +109,11 @@ impl Owner {
                     None => handles = false,
                 },
                 () = wake.notified() => {}
-                _ = tick.tick(), if busy => self.step(Event::Tick),
+                _ = tick.tick(), if busy => self.tick(),
             }
-            batch.drain(..).for_each(|job| self.arrive(job));
+            // Links first: a worker whose end is known gets no request.
             self.read_links();
+            batch.drain(..).for_each(|job| self.arrive(job));
             self.act_and_flush();
             if self.draining.is_some() && !open && !self.busy() {
                 break;
@@ -208,6 +209,17 @@ impl Owner {
         self.dispatch.step(now, Event::Arrived(key), &mut self.actions);
     }
 
+    /// Time has passed: requests that nobody waits for any more, or that waited too long, go.
+    fn tick(&mut self) {
+        let left: Vec<usize> =
+            self.jobs.iter().filter(|(_, job)| job.reply.is_closed()).map(|(key, _)| key).collect();
+        for key in left {
+            self.jobs.remove(key);
+            self.step(Event::Left(key));
+        }
+        self.step(Event::Tick);
+    }
+
     fn step(&mut self, event: Event) {
         self.dispatch.step(Stamp::now(), event, &mut self.actions);
     }
@@ -228,7 +240,7 @@ impl Owner {
     fn hear(&mut self, key: usize, leaving: bool, news: &News) {
         match news {
             News::Greeted(concurrency) => {
-                self.connected.send_modify(|connected| *connected += 1);
+                self.count_connected();
                 if !leaving {
                     self.step(Event::Up(key, *concurrency));
                 }
@@ -241,9 +253,7 @@ impl Owner {
     fn unlink(&mut self, key: usize, error: &LinkError) {
         self.step(Event::Down(key));
         let Some(link) = self.links.remove(&key) else { return };
-        if link.greeted() {
-            self.connected.send_modify(|connected| *connected -= 1);
-        }
+        self.count_connected();
         let pid = link.pid;
         let failed = link.close(error, &self.wake);
         if failed > 0 {
@@ -257,6 +267,13 @@ impl Owner {
             let place = self.connect(path.clone(), RECONNECT_MIN);
             self.places.insert(path, place);
         }
+    }
+
+    /// A link may end with the very bytes it greeted in, so that news of it never came: the links
+    /// themselves are counted.
+    fn count_connected(&self) {
+        let count = self.links.values().filter(|link| link.greeted()).count();
+        self.connected.send_if_modified(|connected| std::mem::replace(connected, count) != count);
     }
 
     /// A link that breaks while being written to makes new work for the policy.

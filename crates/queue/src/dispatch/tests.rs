@@ -64,6 +64,17 @@ fn requests_are_held_while_there_is_no_worker_and_refused_when_late() {
 }
 
 #[test]
+fn a_request_that_nobody_waits_for_gives_up_its_place() {
+    let mut scene = Scene::new(2);
+    scene.at(0, Event::Arrived(1));
+    scene.at(0, Event::Arrived(2));
+    assert_eq!(scene.at(1, Event::Left(1)), []);
+    assert_eq!(scene.at(2, Event::Arrived(3)), [], "there is room again");
+    assert_eq!(scene.at(3, Event::Up(1, 1)), [Action::Hand(2, 1)]);
+    assert_eq!(scene.at(4, Event::Freed(1)), [Action::Hand(3, 1)]);
+}
+
+#[test]
 fn the_queue_has_a_limit() {
     let mut scene = Scene::new(1);
     assert_eq!(scene.at(0, Event::Arrived(1)), []);

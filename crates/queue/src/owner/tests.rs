@@ -331,3 +331,68 @@ async fn garbage_on_the_socket_ends_the_link() {
     assert!(answer.await.unwrap().is_ok());
     assert!(Path::new(&path).exists());
 }
+
+#[tokio::test]
+async fn a_worker_that_ends_as_a_request_arrives_costs_the_queue_nothing() {
+    let scene = Scene::new();
+    let path = scene.socket("w");
+    let listener = UnixListener::bind(&path).unwrap();
+    scene.queue.reload(vec![path]);
+    let (signal, waiter) = UnixStream::pair().unwrap();
+    // The queue takes what is ready in no fixed order: often enough, all orders come.
+    for _ in 0..32 {
+        let worker = Played::accept(&listener).await;
+        scene.queue.connected().wait_for(|connected| *connected == 1).await.unwrap();
+        // Both events come with one look at the sockets, and this task goes on first.
+        signal.try_write(b"x").unwrap();
+        drop(worker);
+        waiter.readable().await.unwrap();
+        while waiter.try_read(&mut [0]).is_ok() {}
+        let answer = scene.ask(Body::Empty);
+        let mut worker = Played::accept(&listener).await;
+        tokio::select! {
+            answer = answer => {
+                let failure = answer.expect("the queue goes on").unwrap_err();
+                assert_eq!((failure.step, failure.status), (Step::App, StatusCode::BAD_GATEWAY));
+            }
+            (stream, _) = worker.hear_request() => worker.say(&[head(stream, b""), end(stream)]).await,
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_worker_that_greets_and_goes_on_with_garbage_is_not_counted() {
+    let scene = Scene::new();
+    let path = scene.socket("w");
+    let listener = UnixListener::bind(&path).unwrap();
+    scene.queue.reload(vec![path]);
+    let (mut socket, _) = listener.accept().await.unwrap();
+    let mut out = BytesMut::new();
+    frame::encode(&Frame::Hello { version: 1, concurrency: 1, pid: 4711 }, &mut out);
+    out.extend_from_slice(&[0xff; 12]);
+    socket.write_all(&out).await.unwrap();
+    let mut rest = Vec::new();
+    let _ = socket.read_to_end(&mut rest).await;
+    let _worker = Played::accept(&listener).await;
+    let connected = tokio::time::timeout(Duration::from_secs(5), async {
+        scene.queue.connected().wait_for(|connected| *connected > 0).await.map(|count| *count)
+    });
+    assert_eq!(connected.await.unwrap().unwrap(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_visitor_that_goes_away_gives_up_its_place_in_the_queue() {
+    let scene = Scene::with(Settings { waiting_max: 1, ..Settings::default() });
+    drop(scene.ask(Body::Empty));
+    tokio::time::timeout(Duration::from_secs(5), async {
+        while scene.queue.status().await.waiting > 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    })
+    .await
+    .expect("the place is free long before the time to wait is over");
+    let mut second = scene.ask(Body::Empty);
+    tokio::task::yield_now().await;
+    assert_eq!(scene.queue.status().await.waiting, 1);
+    assert!(second.try_recv().is_err(), "it waits, and was not refused");
+}
