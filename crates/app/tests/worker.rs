@@ -334,6 +334,27 @@ fn broken_peers_lose_their_connection_and_nobody_else_does() {
 }
 
 #[test]
+fn process_forked_by_a_view_leaves_sockets_and_answer_to_its_parent() {
+    let worker = Worker::start(
+        "
+import os
+
+def app(environ, start_response):
+    forked = environ['PATH_INFO'] == '/fork' and os.fork()
+    if forked:
+        os.waitpid(forked, 0)
+    start_response('200 OK', [])
+    return [b'parent %d' % bool(forked)]
+",
+    );
+    let mut peer = worker.connect();
+    for (stream, path, expected) in [(1, "/fork", "parent 1"), (2, "/", "parent 0")] {
+        peer.get(stream, path);
+        assert_eq!(text_of(&peer.answer(stream).content), expected);
+    }
+}
+
+#[test]
 fn edge_that_goes_away_leaves_the_worker_free() {
     let worker = Worker::start(APP);
     for path in ["/", "/endless", "/five"] {

@@ -108,6 +108,7 @@ impl Keeper {
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
         let mut hangup = signal(SignalKind::hangup())?;
+        let mut child = signal(SignalKind::child())?;
         let mut tick = tokio::time::interval(TICK);
         self.answer_at(door);
         self.start_all();
@@ -118,6 +119,7 @@ impl Keeper {
                 _ = interrupt.recv() => ending = Some(Ending::Asked),
                 _ = terminate.recv() => ending = Some(Ending::Asked),
                 _ = hangup.recv() => ending = Some(Ending::Asked),
+                _ = child.recv() => proc::reap_orphans(&self.pids()),
                 _ = tick.tick() => self.console.tick(),
             }
         }
@@ -225,6 +227,14 @@ impl Keeper {
         // A child that can't take the message is about to be buried.
         let _ = first.try_send(&ToChild::Meet { peer: other.clone() }, &[left.as_fd()]);
         let _ = second.try_send(&ToChild::Meet { peer: one.clone() }, &[right.as_fd()]);
+    }
+
+    /// The processes that a task of ours waits for.
+    fn pids(&self) -> Vec<u32> {
+        let members = self.members.values().filter_map(|member| Some(member.life.as_ref()?.pid));
+        let programs =
+            self.programs.values().filter_map(|program| Some(program.life.as_ref()?.pid));
+        members.chain(programs).collect()
     }
 
     fn number(&mut self) -> u64 {

@@ -4,3 +4,4 @@ pub(crate) mod app;
 pub(crate) mod db;
 pub(crate) mod dns;
 pub(crate) mod start;
+pub(crate) mod web;

@@ -160,6 +160,8 @@ class Server:
         # Connections with waiting requests, in the order of their turns.
         self.turns = collections.deque()
         self.stopping = False
+        self.forked = False
+        os.register_at_fork(after_in_child=self.leave_to_parent)
         self.wake_read, self.wake_write = os.pipe()
         os.set_blocking(self.wake_write, False)
         self.poll = select.poll()
@@ -177,6 +179,8 @@ class Server:
             elif (stream := self.next()) is not None:
                 stream.begun = True
                 self.serve(stream)
+                if self.forked:
+                    os._exit(0)
                 stream.connection.streams.pop(stream.number, None)
         self.close_all()
 
@@ -192,6 +196,16 @@ class Server:
             os.write(self.wake_write, b"s")
         except OSError:
             pass
+
+    def leave_to_parent(self):
+        """In a process the application forked: the sockets are the parent's, and so is the answer."""
+        self.forked = True
+        self.listener.close()
+        for connection in self.connections.values():
+            connection.open = False
+            connection.socket.close()
+            for stream in connection.streams.values():
+                stream.gone = True
 
     def next(self):
         """The next request: one of each connection in turn."""

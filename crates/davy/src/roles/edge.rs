@@ -15,6 +15,7 @@ use web::Sites;
 
 use super::child::{Child, Orders};
 use super::hosts::{Announced, Announcement, Hosts};
+use crate::settings;
 use crate::settings::start::{EdgeSite, EdgeStart};
 
 /// Threads that serve HTTP, each with a runtime of its own; they share one listening socket.
@@ -33,15 +34,17 @@ impl Threads {
         log: web::Log,
     ) -> anyhow::Result<Threads> {
         let listener = TcpListener::from(listener);
+        let settings = settings::web::settings(count);
         let (drain, drained) = watch::channel(None);
         let mut others = Vec::new();
         for n in 1..count {
             let (listener, sites, log) = (listener.try_clone()?, sites.clone(), log.clone());
+            let settings = settings.clone();
             let drained = drained.clone();
             let thread = std::thread::Builder::new().name(format!("edge {n}"));
-            others.push(thread.spawn(move || serve(listener, sites, log, drained))?);
+            others.push(thread.spawn(move || serve(settings, listener, sites, log, drained))?);
         }
-        let first = web::Server::start(web::Settings::default(), listener, sites, log)
+        let first = web::Server::start(settings, listener, sites, log)
             .context("the web server can't listen")?;
         Ok(Threads { first, others, drain })
     }
@@ -60,6 +63,7 @@ impl Threads {
 
 /// One thread: a runtime, a server, until the end is ordered.
 fn serve(
+    settings: web::Settings,
     listener: TcpListener,
     sites: Arc<ArcSwap<Sites>>,
     log: web::Log,
@@ -70,7 +74,7 @@ fn serve(
         Err(error) => return tracing::error!(%error, "an edge thread has no runtime"),
     };
     runtime.block_on(async {
-        match web::Server::start(web::Settings::default(), listener, sites, log) {
+        match web::Server::start(settings, listener, sites, log) {
             Ok(mut server) => {
                 let within = match drained.wait_for(Option::is_some).await {
                     Ok(within) => within.unwrap_or_default(),

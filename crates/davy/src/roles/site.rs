@@ -17,6 +17,7 @@ use flow::control::{Access, Peer, ToKeeper};
 use proc::{Channel, Own};
 use tokio::sync::mpsc;
 
+use super::access::printable;
 use super::child::Child;
 use super::database;
 use super::running::Running;
@@ -208,7 +209,7 @@ impl Site {
             run: place.run.clone(),
             output: Arc::new(move |worker, line| {
                 let who = if worker == 0 { String::new() } else { format!(" worker {worker}") };
-                logs.line(&format!("{name}{who}: {line}"), Reach::Terminal);
+                logs.line(&format!("{name}{who}: {}", printable(line)), Reach::Terminal);
             }),
         });
         Ok(running)
