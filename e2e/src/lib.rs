@@ -1,1 +1,23 @@
-//! End to end.
+//! What the end-to-end tests are written with: davy as a process on a project of its own, and the
+//! real clients that talk to it.
+//!
+//! ```text
+//!   Project   a folder made for one test ── up ──▶ Davy   a running `davy up`: its lines, its end
+//!                                                   ▲ ▲
+//!                       curl, dig, mariadb ─────────┘ └───── processes: what /proc says of it
+//! ```
+//! The tests know davy only from outside: its command line, lines, logs, sockets and answers. They
+//! share no code with it, and nothing of what they use is faked. A test waits for what it expects
+//! and never for time to pass; what is missing is a failure, never a skip.
+
+mod clients;
+mod davy;
+mod eventually;
+mod lines;
+pub mod processes;
+mod project;
+
+pub use clients::{Answer, Dig, Sql, curl, curl_args, dig, tool};
+pub use davy::{Davy, Part};
+pub use eventually::eventually;
+pub use project::{Project, Ran, cache};

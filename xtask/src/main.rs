@@ -46,19 +46,22 @@ fn run(command: &Command) -> Result<()> {
 /// Installs what the tests need and passes all tests.
 ///
 /// All steps share `target/release`. Clippy and rustdoc read metadata that no build leaves behind,
-/// but in the same profile the three have their procedural macros and build scripts in common.
+/// but in the same profile they have their procedural macros and build scripts in common with it.
+/// The program that e2e drives is built last, by the command that its users build it with, and the
+/// tests that drive it with the features of the whole workspace, of which all is compiled by then.
 fn test(scope: Scope) -> Result<()> {
     let mut steps = vec![
         Step::cargo("fmt", "fmt --all --check"),
         Step::cargo("clippy", "clippy --release --workspace --all-targets -- -D warnings"),
         Step::cargo("doc", "doc --release --workspace --no-deps")
             .set("RUSTDOCFLAGS", "-D warnings"),
-        Step::cargo("build", "build --release"),
-        Step::cargo("test", CRATES),
+        Step::cargo("test", "test --release --workspace --exclude davy-e2e --no-fail-fast"),
     ];
     if scope == Scope::All {
         tools::install_missing()?;
-        steps.push(Step::cargo("e2e", E2E));
+        steps.push(Step::cargo("build", "build --release"));
+        // Each test starts the whole stack: more than two at a time would measure the machine.
+        steps.push(Step::cargo("e2e", "test --release --workspace --test e2e -- --test-threads=2"));
     }
     let (last, first) = steps.split_last().expect("the list above is not empty");
     for step in first {
@@ -80,17 +83,16 @@ fn docs() -> Result<()> {
 /// Feeds a fuzz target for some time.
 fn fuzz(target: &str, seconds: u64) -> Result<()> {
     let driver = |options: &str| {
-        Step::cargo(
-            "fuzz",
-            &format!("test --quiet --release -p davy-xtask --test fuzz -- {options}"),
-        )
+        let line = format!("test --quiet --release -p davy-xtask --test fuzz -- {options}");
         // Faults show best where sums are checked; a folder of its own keeps such a build apart.
-        .set("CARGO_PROFILE_RELEASE_DEBUG_ASSERTIONS", "true")
-        .set("CARGO_PROFILE_RELEASE_OVERFLOW_CHECKS", "true")
-        .set("CARGO_TARGET_DIR", concat!(env!("CARGO_MANIFEST_DIR"), "/../target/fuzz"))
+        Step::cargo("fuzz", &line)
+            .set("CARGO_PROFILE_RELEASE_DEBUG_ASSERTIONS", "true")
+            .set("CARGO_PROFILE_RELEASE_OVERFLOW_CHECKS", "true")
+            .set("CARGO_TARGET_DIR", concat!(env!("CARGO_MANIFEST_DIR"), "/../target/fuzz"))
     };
     let list = driver("--list --format terse").read()?;
-    let targets: Vec<&str> = list.lines().filter_map(|line| line.strip_suffix(": test")).collect();
+    let tests = list.lines().filter_map(|line| line.strip_suffix(": test"));
+    let targets: Vec<&str> = tests.filter(|name| !name.contains("::")).collect();
     if !targets.contains(&target) {
         bail!("there is no fuzz target `{target}`; there are: {}", targets.join(", "));
     }
@@ -99,8 +101,3 @@ fn fuzz(target: &str, seconds: u64) -> Result<()> {
         .run()?;
     Ok(())
 }
-
-const CRATES: &str = "test --release --workspace --exclude davy-e2e --no-fail-fast";
-
-/// Each of them starts the whole stack: more than two at a time would measure the machine.
-const E2E: &str = "test --release -p davy-e2e --no-fail-fast -- --test-threads=2";

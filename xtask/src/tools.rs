@@ -52,7 +52,7 @@ pub(crate) fn install_missing() -> Result<()> {
     }
 }
 
-/// The tools that are in no folder of `path`.
+/// The tools that are not to be found with this PATH.
 fn missing<'a>(tools: &'a [Tool], path: &OsStr) -> Vec<&'a Tool> {
     let is_there = |tool: &&Tool| match tool.kind {
         Kind::Program => is_on(path, tool.name),

@@ -48,7 +48,7 @@ fn is_free(expression: &str) -> bool {
 }
 
 fn metadata() -> Value {
-    let cargo = std::env::var_os("CARGO").unwrap();
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let host = Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()))
         .args(["--print", "host-tuple"])
         .output()

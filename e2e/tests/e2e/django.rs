@@ -1,0 +1,153 @@
+//! Django as it comes from PyPI: a fresh project with its settings for the database, its static
+//! files and its hosts edited, and nothing else, is migrated and administered.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use davy_e2e::{Answer, Davy, Project, Sql, cache, curl, curl_args, processes, tool};
+use rustix::process::Signal;
+
+/// What `startproject` writes, and what people make of it.
+const EDITS: [(&str, &str); 4] = [
+    ("from pathlib import Path\n", "import os\nfrom pathlib import Path\n"),
+    ("ALLOWED_HOSTS = []\n", "ALLOWED_HOSTS = ['127.0.0.1', 'www.foobar.com']\n"),
+    ("STATIC_URL = 'static/'\n", "STATIC_URL = 'static/'\nSTATIC_ROOT = BASE_DIR / 'collected'\n"),
+    (
+        "        'ENGINE': 'django.db.backends.sqlite3',\n\
+         \x20       'NAME': BASE_DIR / 'db.sqlite3',\n",
+        "        'ENGINE': 'django.db.backends.mysql',\n\
+         \x20       'HOST': os.environ['MYSQL_UNIX_SOCKET'],\n\
+         \x20       'USER': os.environ['MYSQL_USER'],\n\
+         \x20       'PASSWORD': os.environ['MYSQL_PASSWORD'],\n\
+         \x20       'NAME': os.environ['MYSQL_DATABASE'],\n",
+    ),
+];
+
+/// How Django is given PyMySQL in place of mysqlclient: PyMySQL's manual.
+const DRIVER: &str = "import pymysql\n\npymysql.install_as_MySQLdb()\n";
+
+fn succeeds(command: &mut Command) {
+    let ran = command.output().unwrap();
+    let said = [ran.stdout, ran.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    assert!(ran.status.success(), "{command:?}\n{}", said.concat());
+}
+
+/// Django's own command, installed once for all runs of the tests.
+fn django_admin() -> PathBuf {
+    let tools = cache().join("tools");
+    let admin = tools.join("bin/django-admin");
+    if !admin.exists() {
+        // Made anew if it is there in part: django-admin is what pip writes last.
+        succeeds(Command::new(tool("python3")).args(["-m", "venv", "--clear"]).arg(&tools));
+        succeeds(Command::new(tools.join("bin/pip")).args(["install", "Django"]));
+    }
+    admin
+}
+
+fn shop() -> Project {
+    let project = Project::of("shop", &[("requirements.txt", "Django\nPyMySQL\n")]);
+    let mut start = Command::new(django_admin());
+    succeeds(start.args(["startproject", "shop", "."]).current_dir(project.folder()));
+    let mut settings = project.read("shop/settings.py");
+    for (old, new) in EDITS {
+        assert_eq!(settings.matches(old).count(), 1, "{old:?} in {settings}");
+        settings = settings.replace(old, new);
+    }
+    project.write("shop/settings.py", &settings);
+    project.write("shop/__init__.py", DRIVER);
+    project
+}
+
+/// The only environment that davy has made.
+fn python(project: &Project) -> PathBuf {
+    let venvs = fs::read_dir(project.path(".davy/python/venv")).unwrap();
+    let venvs: Vec<PathBuf> = venvs.map(|venv| venv.unwrap().path()).collect();
+    let [venv] = &venvs[..] else { panic!("{venvs:?}") };
+    venv.join("bin/python")
+}
+
+/// `manage.py` with the site's interpreter and the site's variables.
+fn manage(project: &Project, variables: &BTreeMap<String, String>, words: &[&str]) {
+    let mut manage = Command::new(python(project));
+    manage.arg("manage.py").args(words).current_dir(project.folder()).env_clear();
+    succeeds(manage.envs(variables).env("DJANGO_SUPERUSER_PASSWORD", PASSWORD));
+}
+
+/// A browser: one cookie jar, and forms that are filled in as they came.
+struct Browser<'a> {
+    davy: &'a Davy<'a>,
+    jar: PathBuf,
+}
+
+impl Browser<'_> {
+    fn curl(&self, arguments: &[&str], path: &str) -> Answer {
+        let jar = self.jar.to_str().unwrap();
+        let url = self.davy.url(path);
+        curl_args(&[&["--cookie", jar, "--cookie-jar", jar], arguments, &[&*url]].concat())
+    }
+
+    /// Gets the form at `path` and posts it back with its CSRF token and these fields.
+    fn submit(&self, path: &str, fields: &[&str]) -> Answer {
+        let form = self.curl(&[], path).text();
+        let token = form.split("name=\"csrfmiddlewaretoken\" value=\"").nth(1);
+        let token =
+            token.and_then(|rest| rest.split('"').next()).unwrap_or_else(|| panic!("{form}"));
+        let token = format!("csrfmiddlewaretoken={token}");
+        let fields = [&*token].into_iter().chain(fields.iter().copied());
+        let data: Vec<&str> = fields.flat_map(|field| ["--data-urlencode", field]).collect();
+        self.curl(&data, path)
+    }
+}
+
+#[test]
+fn django_is_migrated_and_administered() {
+    let project = shop();
+    let davy = project.up();
+    assert!(davy.says("found    Django (manage.py)").contains("requirements.txt"));
+    davy.says("files    /static/ from collected");
+    let variables = processes::environ(davy.workers()[0]);
+    manage(&project, &variables, &["migrate", "--noinput"]);
+    let admin = ["--username", "ada", "--email", "ada@foobar.com"];
+    manage(&project, &variables, &[&["createsuperuser", "--noinput"], &admin[..]].concat());
+
+    let jar = tempfile::tempdir().unwrap();
+    let browser = Browser { davy: &davy, jar: jar.path().join("cookies") };
+    let stranger = browser.curl(&[], "/admin/");
+    assert_eq!(stranger.header("location"), Some("/admin/login/?next=/admin/"));
+    let password = format!("password={PASSWORD}");
+    let inside = browser.submit("/admin/login/?next=/admin/", &["username=ada", &password]);
+    assert_eq!((inside.status, inside.header("location")), (302, Some("/admin/")));
+    assert!(browser.curl(&[], "/admin/").text().contains("Site administration"));
+
+    let passwords = [1, 2].map(|n| format!("password{n}={PASSWORD}"));
+    let user = ["username=zoë", "usable_password=true", &passwords[0], &passwords[1]];
+    let added = browser.submit("/admin/auth/user/add/", &user);
+    assert_eq!(added.status, 302, "{}", added.text());
+    let sql = Sql {
+        socket: Path::new(&variables["MYSQL_UNIX_SOCKET"]),
+        user: &variables["MYSQL_USER"],
+        password: Some(&variables["MYSQL_PASSWORD"]),
+    };
+    let table = format!("{}.auth_user", variables["MYSQL_DATABASE"]);
+    let rows = sql.run(&format!("SELECT username, is_superuser FROM {table} ORDER BY id"));
+    assert_eq!(rows.unwrap(), "ada\t1\nzoë\t0");
+    the_web_step_serves_the_styles_of_the_admin(&davy, &project);
+    davy.stop();
+}
+
+/// With every worker stopped, nobody else is left who could.
+fn the_web_step_serves_the_styles_of_the_admin(davy: &Davy<'_>, project: &Project) {
+    let workers = davy.workers();
+    workers.iter().for_each(|pid| processes::send(*pid, Signal::STOP));
+    let style = curl(&davy.url("/static/admin/css/base.css"));
+    workers.iter().for_each(|pid| processes::send(*pid, Signal::CONT));
+    assert_eq!(style.status, 200);
+    assert!(style.header("content-type").unwrap().starts_with("text/css"), "{}", style.head);
+    assert_eq!(style.text(), project.read("collected/admin/css/base.css"));
+    let line = davy.logs("edge", "GET /static/admin/css/base.css 200 ");
+    assert!(line.contains(" web ") && !line.contains(" app "), "{line}");
+}
+
+const PASSWORD: &str = "Grubenlampe-1815";

@@ -1,0 +1,22 @@
+//! davy, driven end to end by real clients: curl, dig, MariaDB's client, Django from PyPI.
+//!
+//! `cargo build -p davy && cargo test -p davy-e2e`. The davy beside this binary is driven, or the
+//! one that `DAVY_BIN` names.
+// clippy.toml allows it in tests, but does not know their helpers here.
+#![allow(clippy::unwrap_used)]
+
+mod config;
+mod database;
+mod death;
+mod deep;
+mod django;
+mod ending;
+mod folders;
+mod guestbook;
+mod hostile;
+mod logs;
+mod names;
+mod ports;
+mod sites;
+mod status;
+mod streams;
