@@ -104,6 +104,7 @@ async fn make(
     fetch_pip: impl AsyncFnOnce() -> Result<PathBuf, String>,
     progress: Progress<'_>,
 ) -> Result<(), Error> {
+    progress("making the environment");
     remove(part).map_err(Error::io(part))?;
     let mut argv: Vec<OsString> =
         vec![(&request.interpreter.path).into(), "-m".into(), "venv".into()];

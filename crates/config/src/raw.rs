@@ -21,7 +21,7 @@ pub(crate) struct File {
     /// The site's main name, as visitors type it: a host name without `https://`, port or path.
     /// Names with letters such as `ü` are written in their `xn--` form.
     ///
-    /// Default: none.
+    /// Default: `NAME.localhost`, after the folder's name: browsers find it on this machine.
     #[schemars(with = "Option<String>", extend("examples" = ["www.foobar.com"]))]
     pub(crate) domain: Option<Spanned<String>>,
 
@@ -34,14 +34,14 @@ pub(crate) struct File {
     /// The IP addresses of the server, IPv4 and IPv6, one or a list of them. Davy's DNS server
     /// answers with them when it is asked for `domain` or one of the `aliases`.
     ///
-    /// Default: none.
+    /// Default: 127.0.0.1, this machine.
     #[schemars(with = "Option<Addresses>", extend("examples" = [["203.0.113.10", "2001:db8::10"]]))]
     pub(crate) address: Option<Spanned<Addresses>>,
 
     /// What runs the site's code. `"flask"`, `"django"` and `"wsgi"` find the application in the
     /// folder; `"static"` serves files and runs nothing. A WSGI application can also be named, as
     /// `"module:callable"`: `"shop.wsgi:application"` is the object `application` in
-    /// `shop/wsgi.py`.
+    /// `shop/wsgi.py`; `"shop:create_app()"` is what that function returns.
     ///
     /// Default: davy looks at the folder, and says what it found.
     #[schemars(with = "Option<String>", extend("examples" = ["flask"]))]
@@ -51,14 +51,14 @@ pub(crate) struct File {
     /// inside the project; dotfiles, `davy.toml` and the application's code are never served from
     /// it.
     ///
-    /// Default: none.
+    /// Default: `public`, if there is such a folder.
     #[schemars(with = "Option<String>", extend("examples" = ["public"]))]
     pub(crate) root: Option<Spanned<String>>,
 
     /// How many worker processes run the application: that many requests are worked on at a time,
     /// further ones wait in the queue.
     ///
-    /// Default: chosen by davy, and printed when the site is ready.
+    /// Default: one for each CPU, 16 at most.
     #[schemars(with = "Option<u16>", range(min = 1, max = 512), extend("examples" = [4]))]
     pub(crate) workers: Option<Spanned<i64>>,
 

@@ -54,9 +54,20 @@ impl Console {
     /// Keeps the time of what is being done running, on a terminal.
     pub(crate) fn tick(&mut self) {
         if let (Kind::Terminal, Some((line, since))) = (self.to, &self.doing) {
-            let text = format(&line.label, &line.text, Some(since.elapsed()));
+            // A line that wraps could not be taken back.
+            let width = width().saturating_sub(LABEL_AND_TIME).max(10);
+            let text: String = line.text.chars().take(width).collect();
+            let text = format(&line.label, &text, Some(since.elapsed()));
             put(&format!("\r\x1b[2K{text}"));
         }
+    }
+
+    /// Shows why the stack could not come up, on standard error.
+    pub(crate) fn complain(&mut self, text: &str) {
+        if self.to == Kind::Terminal && self.doing.take().is_some() {
+            put("\r\x1b[2K");
+        }
+        complain(text);
     }
 
     fn do_now(&mut self, line: &Line) {
@@ -91,6 +102,11 @@ fn format(label: &str, text: &str, took: Option<Duration>) -> String {
     }
 }
 
+/// The columns of the terminal on standard output.
+fn width() -> usize {
+    rustix::termios::tcgetwinsize(io::stdout()).map_or(80, |size| usize::from(size.ws_col))
+}
+
 /// Writes to standard output. A reader that has gone must not stop the site.
 pub(crate) fn put(text: &str) {
     let mut out = io::stdout().lock();
@@ -102,6 +118,8 @@ pub(crate) fn complain(text: &str) {
     let _ = writeln!(io::stderr(), "davy: {text}");
 }
 
+/// The columns that a line takes besides its text.
+const LABEL_AND_TIME: usize = 9 + 10;
 const PIPE_QUIET: Duration = Duration::from_secs(2);
 
 #[cfg(test)]

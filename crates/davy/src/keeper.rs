@@ -24,7 +24,7 @@ use proc::{Backoff, Channel, Door, Exit, Own};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
-use crate::console::{Console, complain};
+use crate::console::Console;
 use crate::control::{Ask, Reply};
 use crate::logs::{Logs, Reach};
 
@@ -170,7 +170,7 @@ impl Keeper {
             ToKeeper::Run(program) => self.run_program(peer, program),
             ToKeeper::Status(status) => self.note_status(peer, &status),
             ToKeeper::Failed { error } if !self.up => {
-                complain(&error);
+                self.console.complain(&error);
                 self.logs.line(&format!("{}: {error}", name(peer)), Reach::File);
                 return Some(Ending::Failed);
             }

@@ -43,7 +43,8 @@ pub(crate) fn up(options: &cli::Up) -> anyhow::Result<ExitCode> {
         let socket = place.davy_socket();
         let door = Door::open(&socket).with_context(|| cannot_write(&socket))?;
         let ending = Keeper::new(own, console, logs, recipes).run(door).await;
-        let _ = std::fs::remove_file(&socket);
+        // Sockets and pids only; what stays is made anew by the next start.
+        let _ = std::fs::remove_dir_all(&place.run);
         ending
     })?;
     Ok(if ending == Ending::Asked { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -93,11 +94,13 @@ fn recipes(
         let role = ["role"].iter().chain(role).map(ToString::to_string).collect();
         Recipe { peer, role, settings, sockets, start }
     };
+    let mysql = place.mysql_socket();
+    let relay = proc::listen_unix(&mysql).with_context(|| cannot_write(&mysql))?;
     let db = serde_json::to_value(DbStart { place: place.clone(), sites: vec![site.clone()] })?;
     let own = serde_json::to_value(SiteStart { place: place.clone(), name: site.clone() })?;
     Ok(vec![
         recipe(Peer::Edge, &["edge"], serde_json::to_value(edge)?, sockets, Start::AtOnce),
-        recipe(Peer::Db, &["db"], db, Vec::new(), Start::WhenWanted),
+        recipe(Peer::Db, &["db"], db, vec![("mysql".into(), relay)], Start::WhenWanted),
         recipe(Peer::Site(site.clone()), &["site", &site], own, Vec::new(), Start::AtOnce),
     ])
 }

@@ -80,7 +80,8 @@ impl Channel {
             let Ok(received) = ready.try_io(|inner| receive(inner.as_fd())) else { continue };
             let (packet, fds) = match received {
                 Ok(received) => received,
-                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Ok(None),
+                // The other side ended with a message of ours unread; its own last ones follow.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => continue,
                 Err(error) => return Err(error),
             };
             if packet.is_empty() {

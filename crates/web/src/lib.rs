@@ -21,7 +21,7 @@
 //! The server is our own rather than a library's because sendfile, parked connections, early hints
 //! and the hand-over of connections all need the socket. It never follows a path out of a site's
 //! folder, never buffers a whole request or response, and never waits without a deadline but for
-//! the application, whose deadline the queue holds.
+//! the application.
 
 mod date;
 mod files;

@@ -2,7 +2,8 @@
 
 The server has read the variables; here they become `environ`, the application is called, and what
 it returns goes back as frames. Blocks are never held back while the application makes the next
-one; only an answer whose blocks all exist already (a list) is sent in one piece.
+one; an answer is sent in one piece when its blocks all exist already (a list), or when its first
+block is as long as its Content-Length says.
 
 It never lets an exception out: the traceback goes to stderr, the edge gets ABORT.
 """
@@ -62,7 +63,7 @@ class Content(io.RawIOBase):
 class Response:
     """What start_response was told, and whether it has been sent."""
 
-    __slots__ = ("stream", "started", "head_only", "status", "head", "begun")
+    __slots__ = ("stream", "started", "head_only", "status", "head", "begun", "left")
 
     def __init__(self, stream, head_only):
         self.stream = stream
@@ -70,6 +71,7 @@ class Response:
         self.status = 0
         self.head = None
         self.begun = False
+        self.left = None
         self.started = monotonic_ns()
 
     def start(self, status, headers, exc_info=None):
@@ -84,6 +86,7 @@ class Response:
             raise AssertionError("start_response() was called twice without exc_info")
         self.status = _code(status)
         self.head = head_of(headers)
+        self.left = _length_in(headers)
         return self.write
 
     def write(self, block):
@@ -94,6 +97,8 @@ class Response:
             raise AssertionError("a block came before start_response()")
         if not block:
             return
+        if self.left is not None:
+            self.left -= len(block)
         if self.head_only:
             block = b""
         if self.begun:
@@ -109,6 +114,10 @@ class Response:
             self.finish(b"".join(blocks))
             return
         for block in blocks:
+            # "Stop iterating over the response when enough data has been sent" (PEP 3333).
+            if self.left is not None and 0 < self.left <= len(block):
+                self.finish(block)
+                return
             self.write(block)
             if self.head_only and self.begun:
                 break
@@ -176,6 +185,14 @@ def reason_of(error):
         return "%s: %s" % (type(error).__name__, error)
     except Exception:
         return type(error).__name__
+
+
+def _length_in(headers):
+    """What Content-Length promises, if it does."""
+    for name, value in headers:
+        if name.lower() == "content-length":
+            return int(value) if value.isascii() and value.isdigit() else None
+    return None
 
 
 def _code(status):

@@ -33,7 +33,8 @@ fn named(module: &str, callable: &str) -> Result<App, Fault> {
             format!("write \"{dotted}:{callable}\""),
         ));
     }
-    for (what, name) in [("module", module), ("callable", callable)] {
+    let called = callable.strip_suffix("()").unwrap_or(callable);
+    for (what, name) in [("module", module), ("callable", called)] {
         if !name.split('.').all(is_identifier) {
             return Err(Fault::new(
                 format!("`{name}` can't be the name of a Python {what}"),

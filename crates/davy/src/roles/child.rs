@@ -95,7 +95,9 @@ impl Child {
 
     /// Something is being done.
     pub(crate) fn doing(&self, label: &str, text: impl AsRef<str>) {
-        self.say(label, text.as_ref(), LineState::Doing);
+        if !text.as_ref().trim().is_empty() {
+            self.say(label, text.as_ref().trim(), LineState::Doing);
+        }
     }
 
     /// Something to know.

@@ -1,10 +1,10 @@
 //! The database's keeper: the server made ready, its relay, and the sites that ask for a database.
 
 use std::collections::HashSet;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
 use db::{Relay, RelaySettings, Server};
 use flow::control::{Access, FromDb, Peer, ToDb, ToKeeper};
 use proc::{Channel, Own};
@@ -26,6 +26,7 @@ impl Database {
     pub(crate) async fn start(
         child: &Child,
         settings: &DbStart,
+        listener: OwnedFd,
         ended: watch::Receiver<Option<String>>,
     ) -> anyhow::Result<Database> {
         let own = Own::open()?;
@@ -42,9 +43,6 @@ impl Database {
         for site in &settings.sites {
             users.insert(server.site_database(site).await?.user);
         }
-        let socket = place.mysql_socket();
-        let listener = proc::listen_unix(&socket)
-            .with_context(|| format!("the relay can't listen on {}", socket.display()))?;
         let relay = RelaySettings { users, ..RelaySettings::new(server.socket()) };
         Ok(Database { server: Arc::new(server), relay: Relay::start(relay, listener)? })
     }

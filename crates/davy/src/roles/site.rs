@@ -126,6 +126,8 @@ impl Site {
                 let access = self.own_database(meetings).await?;
                 let line = database::line(&access, &self.start.place, &because);
                 self.child.done("db", line, Some(since));
+                // Asked for outright, davy's own database wins over an address in .env.
+                variables.remove("DATABASE_URL");
                 Some(access)
             }
             Choice::External { url, because } => {

@@ -42,6 +42,20 @@ fn the_end_of_the_other_side_is_seen() {
 }
 
 #[test]
+fn last_words_are_heard_though_a_message_to_their_sender_was_not() {
+    run(async {
+        let (ours, theirs) = Channel::pair().unwrap();
+        let theirs = Channel::from_fd(theirs).unwrap();
+        ours.send(&"never read", &[]).await.unwrap();
+        theirs.send(&"last words", &[]).await.unwrap();
+        drop(theirs);
+        let (text, _) = ours.receive::<String>().await.unwrap().unwrap();
+        assert_eq!(text, "last words");
+        assert!(ours.receive::<String>().await.unwrap().is_none());
+    });
+}
+
+#[test]
 fn a_message_over_the_limit_is_refused_before_it_is_sent() {
     run(async {
         let (ours, theirs) = Channel::pair().unwrap();

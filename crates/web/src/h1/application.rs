@@ -7,7 +7,8 @@
 //! attend   content … content, end, then watching for the client to leave
 //! answer   ~~~~~ queue, app ~~~~~> head, content … content
 //! ```
-//! How long an answer may take is for the queue to say; nothing here ends that wait but the client.
+//! How long an answer may take is not for this step to say: nothing here ends that wait but the
+//! client.
 
 use std::fmt::Write as _;
 use std::pin::pin;

@@ -85,6 +85,29 @@ class Answers(unittest.TestCase):
         self.assertEqual(seen, [[], [first]], "the head waits for a block that is not empty")
         self.assertEqual(stream.frames, [first, ("data", b"b"), ("end",)])
 
+    def test_promised_content_ends_the_answer_and_no_more_is_asked_for(self):
+        def application(_environ, start_response):
+            start_response(OK, [("content-length", "6")])
+            yield b"abc"
+            yield b"def"
+            raise AssertionError("nobody asks for more")
+
+        frames, errors = run(application)
+        self.assertEqual([frame[0] for frame in frames], ["response", "data", "end"])
+        self.assertEqual(errors, "")
+
+    def test_first_block_of_the_promised_length_goes_in_one_answer(self):
+        answers = []
+
+        def application(_environ, start_response):
+            start_response(OK, [("Content-Length", "3")])
+            yield b"abc"
+
+        stream = Recorder()
+        stream.answer = lambda *answer: answers.append(answer[1:])
+        wsgi.serve(application, stream)
+        self.assertEqual(answers, [(200, b"Content-Length\x003\0", b"abc")])
+
     def test_write_sends_at_once_and_before_what_is_returned(self):
         def application(_environ, start_response):
             write = start_response(OK, [])
