@@ -71,12 +71,12 @@ fn when_the_server_is_killed_requests_wait_for_the_next() {
 }
 
 #[test]
-fn when_the_relay_is_killed_the_site_answers_again_soon() {
+fn when_the_relay_is_killed_requests_wait_for_the_next() {
     let project = Project::example("guestbook");
     let davy = project.up();
     let server = davy.pid_of("mariadbd");
     let (pid, message) = kill(&davy, "db", "db       killed");
-    answers_again(&davy, &message);
+    a_request_waits(&davy, &message);
     comes_again(&davy, "db", pid);
     assert_eq!(davy.pid_of("mariadbd"), server, "the server goes on");
     davy.stop();
