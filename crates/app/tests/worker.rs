@@ -3,8 +3,8 @@
 mod client;
 
 use client::{
-    ABORT, CREDIT, DATA, END, HELLO, NO_CONTENT, REQUEST, RESPONSE, Worker, frame, text, text_of,
-    variables,
+    ABORT, CREDIT, DATA, END, Frame, GOAWAY, HELLO, NO_CONTENT, REQUEST, RESPONSE, Worker, frame,
+    text, text_of, variables,
 };
 use rustix::process::Signal;
 use std::io::Write;
@@ -273,10 +273,12 @@ fn told_to_stop_it_answers_what_it_has_begun_and_nothing_else() {
     while std::os::unix::net::UnixStream::connect(worker.socket()).is_ok() {
         std::thread::yield_now();
     }
+    let goaway = Frame { kind: GOAWAY, stream: 0, payload: vec![0, 0, 0, 1] };
+    assert_eq!(peer.read(), Some(goaway), "the second request will not be run");
     peer.send(DATA, 0, 1, b"bbb");
     peer.send(END, 0, 1, b"");
     assert_eq!(text_of(&peer.answer(1).content), "read 40003");
-    assert_eq!(peer.read(), None, "the second request was not run");
+    assert_eq!(peer.read(), None);
     assert_eq!(worker.wait().code(), Some(0));
     drop(other);
 }

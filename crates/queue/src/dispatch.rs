@@ -20,6 +20,8 @@ pub(crate) type WorkerKey = usize;
 pub(crate) enum Event {
     /// A request came.
     Arrived(JobKey),
+    /// A request came back from a worker that did not begin it.
+    Returned(JobKey),
     /// Nobody waits for a request's answer any more.
     Left(JobKey),
     /// A worker is there that takes so many requests at a time.
@@ -75,6 +77,7 @@ impl Dispatch {
     pub(crate) fn step(&mut self, now: Stamp, event: Event, actions: &mut Vec<Action>) {
         match event {
             Event::Arrived(job) => self.arrived(now, job, actions),
+            Event::Returned(job) => self.returned(now, job),
             Event::Left(left) => self.waiting.retain(|(job, _)| *job != left),
             Event::Up(worker, concurrency) => {
                 self.free.insert(worker, concurrency);
@@ -96,6 +99,13 @@ impl Dispatch {
         } else {
             self.waiting.push_back((job, now.after(self.settings.wait_max)));
         }
+    }
+
+    /// It goes to the front, where it was; and no later than who is there now.
+    fn returned(&mut self, now: Stamp, job: JobKey) {
+        let until = now.after(self.settings.wait_max);
+        let until = self.waiting.front().map_or(until, |(_, first)| until.min(*first));
+        self.waiting.push_front((job, until));
     }
 
     fn freed(&mut self, worker: WorkerKey) {

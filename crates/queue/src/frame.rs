@@ -29,6 +29,7 @@ pub(crate) enum Frame {
     End { stream: u32, ended: Option<Stamp> },
     Abort { stream: u32, reason: String },
     Credit { stream: u32, bytes: u32 },
+    GoAway { last: u32 },
 }
 
 /// Whether DATA and END follow a REQUEST.
@@ -72,7 +73,7 @@ pub(crate) fn decode(bytes: &mut BytesMut) -> Result<Option<Frame>, WireError> {
 fn payload_of(kind: u8, flags: u8, stream: u32, mut payload: Bytes) -> Result<Frame, WireError> {
     let name = name(kind).ok_or(WireError::UnknownType(kind))?;
     let malformed = WireError::Malformed(name);
-    if (stream == 0) != (kind == HELLO) {
+    if (stream == 0) != matches!(kind, HELLO | GOAWAY) {
         return Err(malformed);
     }
     let frame = match kind {
@@ -101,6 +102,7 @@ fn payload_of(kind: u8, flags: u8, stream: u32, mut payload: Bytes) -> Result<Fr
             Frame::Abort { stream, reason: String::from_utf8_lossy(&payload).into_owned() }
         }
         CREDIT if payload.len() == 4 => Frame::Credit { stream, bytes: payload.get_u32() },
+        GOAWAY if payload.len() == 4 => Frame::GoAway { last: payload.get_u32() },
         _ => return Err(malformed),
     };
     Ok(frame)
@@ -146,6 +148,10 @@ pub(crate) fn encode(frame: &Frame, out: &mut BytesMut) {
             header(out, 4, CREDIT, 0, *stream);
             out.put_u32(*bytes);
         }
+        Frame::GoAway { last } => {
+            header(out, 4, GOAWAY, 0, 0);
+            out.put_u32(*last);
+        }
     }
 }
 
@@ -165,6 +171,7 @@ const DATA: u8 = 4;
 const END: u8 = 5;
 const ABORT: u8 = 6;
 const CREDIT: u8 = 7;
+const GOAWAY: u8 = 8;
 
 fn name(kind: u8) -> Option<&'static str> {
     Some(match kind {
@@ -175,6 +182,7 @@ fn name(kind: u8) -> Option<&'static str> {
         END => "END",
         ABORT => "ABORT",
         CREDIT => "CREDIT",
+        GOAWAY => "GOAWAY",
         _ => return None,
     })
 }

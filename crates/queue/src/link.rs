@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
-use flow::{Body, Failure, Job, Step};
+use flow::{Body, Failure, Step};
 use http::StatusCode;
 use tokio::net::UnixStream;
 use tokio::sync::{Notify, Semaphore};
 
 use crate::frame::{self, Content, Frame, REQUEST_WINDOW, VERSION, WireError};
-use crate::stream::{Stream, StreamError};
+use crate::stream::{Stream, StreamError, Ticket};
 
 /// A connection to a worker.
 pub(crate) struct Link {
@@ -29,12 +29,13 @@ pub(crate) struct Link {
 }
 
 /// What a batch of frames brought that the queue must know.
-#[derive(Debug, PartialEq, Eq)]
 pub(crate) enum News {
     /// The worker greeted: it takes so many requests at a time.
     Greeted(u16),
     /// A request is done.
     Finished,
+    /// The worker takes no more; these requests it has not begun, in the order they were handed.
+    Leaving(Vec<Ticket>),
 }
 
 /// Why a link ended.
@@ -101,12 +102,12 @@ impl Link {
 
     /// Starts a request at the worker. The content that does not fit into the first window is given
     /// back as an upload.
-    pub(crate) fn hand(&mut self, job: Job, variables: Bytes) -> Option<Upload> {
+    pub(crate) fn hand(&mut self, ticket: Ticket) -> Option<Upload> {
         let stream = self.next;
         // Four billion requests on one connection: far beyond a worker's life.
         self.next = self.next.wrapping_add(1).max(1);
         let credit = Arc::new(Semaphore::new(REQUEST_WINDOW));
-        let body = job.request.body;
+        let Ticket { reply, trace, variables, body } = ticket;
         let (content, now) = match body {
             Body::Empty => (Content::None, Some(Bytes::new())),
             Body::Full(ref bytes) if bytes.len() <= REQUEST_WINDOW => {
@@ -114,8 +115,9 @@ impl Link {
             }
             _ => (Content::Follows, None),
         };
+        let again = (content == Content::None).then(|| variables.clone());
         frame::encode(&Frame::Request { stream, content, variables }, &mut self.outgoing);
-        let entry = Stream::new(job.reply, job.request.trace, credit.clone());
+        let entry = Stream::new(reply, trace, credit.clone(), again);
         self.streams.insert(stream, entry);
         let Some(now) = now else { return Some(Upload { stream, body, credit }) };
         if content == Content::Follows {
@@ -164,6 +166,8 @@ impl Link {
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                // The worker closed with frames of ours unread; its own last ones follow.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {}
                 Err(error) => return Err(error.into()),
             }
         }
@@ -213,11 +217,34 @@ impl Link {
                     entry.upload_credit.add_permits((bytes as usize).min(most));
                 }
             }
+            Frame::GoAway { last } => {
+                self.leaving = true;
+                news.push(News::Leaving(self.take_back(last, wake)));
+            }
             Frame::Hello { .. } | Frame::Request { .. } | Frame::End { ended: None, .. } => {
                 return Err(LinkError::OutOfPlace);
             }
         }
         Ok(())
+    }
+
+    /// Takes the requests above `last` back: the worker will not run them.
+    fn take_back(&mut self, last: u32, wake: &Arc<Notify>) -> Vec<Ticket> {
+        let mut above: Vec<u32> = self.streams.keys().copied().filter(|n| *n > last).collect();
+        above.sort_unstable();
+        let streams = above.iter().filter_map(|number| self.streams.remove(number));
+        let mut tickets = Vec::new();
+        for stream in streams {
+            match stream.give_back() {
+                Ok(ticket) => tickets.push(ticket),
+                Err(stream) => {
+                    let cause = "the worker stopped before it ran the request";
+                    let status = StatusCode::SERVICE_UNAVAILABLE;
+                    stream.fail(Failure::new(Step::Queue, status, cause), wake);
+                }
+            }
+        }
+        tickets
     }
 
     /// Grants credit for what visitors took, and aborts what they no longer wait for.

@@ -16,6 +16,7 @@ use tokio::task::AbortHandle;
 
 use crate::dispatch::{Action, Dispatch, Event, Refusal};
 use crate::link::{Link, LinkError, News, Upload};
+use crate::stream::Ticket;
 use crate::{Settings, Status, variables};
 
 /// What the owner is told from outside its loop.
@@ -45,7 +46,7 @@ enum Place {
 pub(crate) struct Owner {
     settings: Settings,
     dispatch: Dispatch,
-    jobs: Slab<Job>,
+    jobs: Slab<Ticket>,
     /// By a number that is never used again, so that late content can't reach another link.
     links: BTreeMap<usize, Link>,
     next_link: usize,
@@ -204,8 +205,14 @@ impl Owner {
 
     fn arrive(&mut self, job: Job) {
         let now = Stamp::now();
-        job.request.trace.mark(Mark::Queued, now);
-        let key = self.jobs.insert(job);
+        let Job { request, reply } = job;
+        request.trace.mark(Mark::Queued, now);
+        let variables = match variables::encode(&request) {
+            Ok(variables) => variables,
+            Err(failure) => return drop(reply.send(Err(failure))),
+        };
+        let ticket = Ticket { reply, trace: request.trace, variables, body: request.body };
+        let key = self.jobs.insert(ticket);
         self.dispatch.step(now, Event::Arrived(key), &mut self.actions);
     }
 
@@ -231,21 +238,28 @@ impl Owner {
         }
         for (key, leaving, news) in read {
             match news {
-                Ok(news) => news.iter().for_each(|news| self.hear(key, leaving, news)),
+                Ok(news) => news.into_iter().for_each(|news| self.hear(key, leaving, news)),
                 Err(error) => self.unlink(key, &error),
             }
         }
     }
 
-    fn hear(&mut self, key: usize, leaving: bool, news: &News) {
+    fn hear(&mut self, key: usize, leaving: bool, news: News) {
         match news {
             News::Greeted(concurrency) => {
                 self.count_connected();
                 if !leaving {
-                    self.step(Event::Up(key, *concurrency));
+                    self.step(Event::Up(key, concurrency));
                 }
             }
             News::Finished => self.step(Event::Freed(key)),
+            News::Leaving(tickets) => {
+                self.step(Event::Down(key));
+                for ticket in tickets.into_iter().rev() {
+                    let job = self.jobs.insert(ticket);
+                    self.step(Event::Returned(job));
+                }
+            }
         }
     }
 
@@ -303,21 +317,14 @@ impl Owner {
     }
 
     fn hand(&mut self, job: usize, worker: usize) {
-        let job = self.jobs.remove(job);
-        if job.reply.is_closed() {
+        let ticket = self.jobs.remove(job);
+        if ticket.reply.is_closed() {
             return self.step(Event::Freed(worker));
         }
-        let variables = match variables::encode(&job.request) {
-            Ok(variables) => variables,
-            Err(failure) => {
-                let _ = job.reply.send(Err(failure));
-                return self.step(Event::Freed(worker));
-            }
-        };
-        job.request.trace.mark(Mark::Handed, Stamp::now());
+        ticket.trace.mark(Mark::Handed, Stamp::now());
         self.handed += 1;
         let link = self.links.get_mut(&worker).expect("the policy names workers that are up");
-        if let Some(upload) = link.hand(job, variables) {
+        if let Some(upload) = link.hand(ticket) {
             self.upload(worker, upload);
         }
     }

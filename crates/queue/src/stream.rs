@@ -10,6 +10,18 @@ use tokio::sync::{Notify, Semaphore, oneshot};
 use crate::answer;
 use crate::frame::RESPONSE_WINDOW;
 
+/// A request on its way to a worker.
+pub(crate) struct Ticket {
+    /// Where its answer goes.
+    pub(crate) reply: oneshot::Sender<Answer>,
+    /// The stamps of its way.
+    pub(crate) trace: Arc<Trace>,
+    /// Its head, as workers are told of it.
+    pub(crate) variables: Bytes,
+    /// Its content.
+    pub(crate) body: Body,
+}
+
 /// A request at a worker.
 ///
 /// ```text
@@ -27,6 +39,8 @@ pub(crate) struct Stream {
     owed: usize,
     /// What the edge may still send; closed when the stream ends.
     pub(crate) upload_credit: Arc<Semaphore>,
+    /// What is needed to give the request to another worker; None when its content is on the way.
+    again: Option<Bytes>,
 }
 
 enum State {
@@ -57,9 +71,20 @@ impl Stream {
         reply: oneshot::Sender<Answer>,
         trace: Arc<Trace>,
         upload_credit: Arc<Semaphore>,
+        again: Option<Bytes>,
     ) -> Stream {
         let state = State::Awaited(reply);
-        Stream { state, trace, window: RESPONSE_WINDOW, owed: 0, upload_credit }
+        Stream { state, trace, window: RESPONSE_WINDOW, owed: 0, upload_credit, again }
+    }
+
+    /// Takes back a request that the worker has not begun and never will.
+    pub(crate) fn give_back(self) -> Result<Ticket, Stream> {
+        match (self.state, self.again) {
+            (State::Awaited(reply), Some(variables)) => {
+                Ok(Ticket { reply, trace: self.trace, variables, body: Body::Empty })
+            }
+            (state, again) => Err(Stream { state, again, ..self }),
+        }
     }
 
     /// A RESPONSE frame. `Some` says why the answer can't be used; the visitor has been told.

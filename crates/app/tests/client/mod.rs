@@ -18,6 +18,7 @@ pub(crate) const DATA: u8 = 4;
 pub(crate) const END: u8 = 5;
 pub(crate) const ABORT: u8 = 6;
 pub(crate) const CREDIT: u8 = 7;
+pub(crate) const GOAWAY: u8 = 8;
 pub(crate) const NO_CONTENT: u8 = 1;
 
 /// A worker process and its project.

@@ -178,6 +178,7 @@ class Server:
                 polled = monotonic_ns()
             elif (stream := self.next()) is not None:
                 stream.begun = True
+                stream.connection.begun = stream.number
                 self.serve(stream)
                 if self.forked:
                     os._exit(0)
@@ -223,7 +224,7 @@ class Server:
                 self.exchange(connection, events)
             elif fd == self.wake_read:
                 os.read(fd, 1)
-                self.listen_no_more()
+                self.go_away()
             elif fd == self.listener.fileno():
                 self.accept()
 
@@ -320,8 +321,12 @@ class Server:
         if self.listener.fileno() >= 0:
             self.poll.register(self.listener, select.POLLIN)
 
-    def listen_no_more(self):
-        """Turns new connections away."""
+    def go_away(self):
+        """Turns new connections away, and says which requests will not be run."""
+        for connection in list(self.connections.values()):
+            if not connection.leaving:
+                connection.leaving = True
+                self.send(connection, wire.goaway(connection.begun))
         fd = self.listener.fileno()
         if fd >= 0:
             try:
@@ -332,8 +337,8 @@ class Server:
 
     def close_all(self):
         """Sends what is left to send, then closes every connection."""
+        self.go_away()
         while any(connection.unsent for connection in self.connections.values()):
             self.turn()
-        self.listen_no_more()
         for connection in list(self.connections.values()):
             self.close(connection)

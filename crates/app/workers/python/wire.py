@@ -1,7 +1,7 @@
 """The frames of docs/worker-protocol.md, and the two buffers of a connection.
 
     edge     HELLO  REQUEST  DATA ... END             CREDIT ...
-    worker   HELLO                    RESPONSE  DATA ...        END
+    worker   HELLO                    RESPONSE  DATA ...        END   GOAWAY
 
 Why a module of its own: it is the only part that knows bytes, and it is held against the same
 vectors as the Rust side. It never waits and never runs the application.
@@ -12,7 +12,7 @@ import socket
 import struct
 
 VERSION = 1
-HELLO, REQUEST, RESPONSE, DATA, END, ABORT, CREDIT = range(1, 8)
+HELLO, REQUEST, RESPONSE, DATA, END, ABORT, CREDIT, GOAWAY = range(1, 9)
 NO_CONTENT = 1
 
 PAYLOAD_BYTES_MAX = 131_072
@@ -81,6 +81,11 @@ def credit(stream, count):
     return frame(CREDIT, stream, _CREDIT.pack(count))
 
 
+def goaway(last):
+    """GOAWAY: streams above `last` are not run."""
+    return frame(GOAWAY, 0, _CREDIT.pack(last))
+
+
 def head_of(headers):
     """The head of a response from (name, value) pairs of native strings (PEP 3333)."""
     if not headers:
@@ -130,7 +135,10 @@ def split(buffer):
 class Connection:
     """A socket that is never waited for: what arrived of a frame, what could not be sent yet."""
 
-    __slots__ = ("socket", "fd", "rest", "unsent", "open", "greeted", "last", "streams", "waiting")
+    __slots__ = (
+        "socket", "fd", "rest", "unsent", "open", "greeted", "leaving", "last", "begun", "streams",
+        "waiting",
+    )  # fmt: skip
 
     def __init__(self, connected, waiting):
         connected.setblocking(False)
@@ -139,9 +147,9 @@ class Connection:
         self.rest = b""
         self.unsent = bytearray()
         self.open = True
-        self.greeted = False
-        # The newest stream's number, the streams that have not ended, and those not begun.
-        self.last = 0
+        self.greeted = self.leaving = False
+        # The numbers of the newest stream and of the last one begun, the streams that have not ended, and those not begun.
+        self.last = self.begun = 0
         self.streams = {}
         self.waiting = waiting
 

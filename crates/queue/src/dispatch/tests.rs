@@ -75,6 +75,17 @@ fn a_request_that_nobody_waits_for_gives_up_its_place() {
 }
 
 #[test]
+fn a_request_that_comes_back_is_the_next() {
+    let mut scene = Scene::new(10);
+    scene.at(0, Event::Up(1, 1));
+    assert_eq!(scene.at(0, Event::Arrived(1)), [Action::Hand(1, 1)]);
+    assert_eq!(scene.at(0, Event::Arrived(2)), []);
+    assert_eq!(scene.at(10, Event::Down(1)), []);
+    assert_eq!(scene.at(10, Event::Returned(1)), []);
+    assert_eq!(scene.at(20, Event::Up(2, 2)), [Action::Hand(1, 2), Action::Hand(2, 2)]);
+}
+
+#[test]
 fn the_queue_has_a_limit() {
     let mut scene = Scene::new(1);
     assert_eq!(scene.at(0, Event::Arrived(1)), []);

@@ -76,6 +76,7 @@ fn frame_of(vector: &BTreeMap<String, String>) -> Frame {
             Frame::End { stream, ended }
         }
         "ABORT" => Frame::Abort { stream, reason: text("reason") },
+        "GOAWAY" => Frame::GoAway { last: number("last") as u32 },
         "CREDIT" => Frame::Credit { stream, bytes: number("credit") as u32 },
         other => panic!("unknown type {other}"),
     }
@@ -139,6 +140,7 @@ fn any_frame() -> impl Strategy<Value = Frame> {
         (stream.clone(), "[a-z ]{0,80}")
             .prop_map(|(stream, reason)| Frame::Abort { stream, reason }),
         (stream, any::<u32>()).prop_map(|(stream, bytes)| Frame::Credit { stream, bytes }),
+        any::<u32>().prop_map(|last| Frame::GoAway { last }),
     ]
 }
 

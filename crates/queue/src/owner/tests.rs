@@ -298,6 +298,38 @@ async fn a_socket_that_is_no_longer_listed_finishes_what_it_has() {
 }
 
 #[tokio::test]
+async fn requests_that_a_stopping_worker_has_not_begun_go_to_the_next() {
+    let scene = Scene::new();
+    let mut old = Played::start(&scene).await;
+    let answer = scene.ask(Body::Empty);
+    let (stream, _) = old.hear_request().await;
+    old.say(&[Frame::GoAway { last: stream - 1 }]).await;
+    assert!(old.hear().await.is_none(), "the link is closed");
+
+    let path = scene.socket("new");
+    let listener = UnixListener::bind(&path).unwrap();
+    scene.queue.reload(vec![path]);
+    let mut new = Played::accept(&listener).await;
+    let (stream, _) = new.hear_request().await;
+    new.say(&[head(stream, b"ok"), end(stream)]).await;
+    assert!(answer.await.unwrap().is_ok());
+}
+
+#[tokio::test]
+async fn a_stopping_worker_finishes_what_it_has_begun() {
+    let scene = Scene::new();
+    let mut worker = Played::start(&scene).await;
+    let answer = scene.ask(Body::Empty);
+    let (stream, _) = worker.hear_request().await;
+    worker.say(&[Frame::GoAway { last: stream }]).await;
+    let next = scene.ask(Body::Empty);
+    worker.say(&[head(stream, b"ok"), end(stream)]).await;
+    assert!(answer.await.unwrap().is_ok());
+    assert!(worker.hear().await.is_none(), "it gets no further request");
+    drop(next);
+}
+
+#[tokio::test]
 async fn draining_answers_what_is_there_and_refuses_what_comes() {
     let scene = Scene::new();
     let mut worker = Played::start(&scene).await;

@@ -16,6 +16,7 @@ KINDS = {
     "END": wire.END,
     "ABORT": wire.ABORT,
     "CREDIT": wire.CREDIT,
+    "GOAWAY": wire.GOAWAY,
 }
 
 
@@ -53,6 +54,8 @@ def encoded(fields):
         return wire.abort(stream, fields["reason"])
     if kind == wire.CREDIT:
         return wire.credit(stream, int(fields["credit"]))
+    if kind == wire.GOAWAY:
+        return wire.goaway(int(fields["last"]))
     return wire.frame(kind, stream, fields.get("content", "").encode())
 
 
