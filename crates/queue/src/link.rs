@@ -266,6 +266,8 @@ impl Link {
             match self.socket.try_write(&self.outgoing) {
                 Ok(written) => drop(self.outgoing.split_to(written)),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                // The worker has closed; what it said before that is still to be read.
+                Err(error) if CLOSED.contains(&error.kind()) => self.outgoing.clear(),
                 Err(error) => return Err(error.into()),
             }
         }
@@ -283,5 +285,6 @@ impl Link {
     }
 }
 
+const CLOSED: [io::ErrorKind; 2] = [io::ErrorKind::BrokenPipe, io::ErrorKind::ConnectionReset];
 const READ_BYTES: usize = 32 * 1024;
 const NEWS_MAX: usize = 64;

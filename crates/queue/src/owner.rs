@@ -321,9 +321,13 @@ impl Owner {
         if ticket.reply.is_closed() {
             return self.step(Event::Freed(worker));
         }
+        // The worker may have gone away since the policy chose it.
+        let Some(link) = self.links.get_mut(&worker).filter(|link| !link.leaving) else {
+            let job = self.jobs.insert(ticket);
+            return self.step(Event::Returned(job));
+        };
         ticket.trace.mark(Mark::Handed, Stamp::now());
         self.handed += 1;
-        let link = self.links.get_mut(&worker).expect("the policy names workers that are up");
         if let Some(upload) = link.hand(ticket) {
             self.upload(worker, upload);
         }

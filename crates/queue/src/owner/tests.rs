@@ -316,6 +316,26 @@ async fn requests_that_a_stopping_worker_has_not_begun_go_to_the_next() {
 }
 
 #[tokio::test]
+async fn a_worker_that_stops_with_its_answer_gets_no_further_request() {
+    let scene = Scene::new();
+    let mut old = Played::start(&scene).await;
+    let (first, second) = (scene.ask(Body::Empty), scene.ask(Body::Empty));
+    let (stream, _) = old.hear_request().await;
+    // In one write: the answer would free the worker for the request that waits.
+    old.say(&[head(stream, b"ok"), end(stream), Frame::GoAway { last: stream }]).await;
+    assert!(first.await.unwrap().is_ok());
+    assert!(old.hear().await.is_none());
+
+    let path = scene.socket("new");
+    let listener = UnixListener::bind(&path).unwrap();
+    scene.queue.reload(vec![path]);
+    let mut new = Played::accept(&listener).await;
+    let (stream, _) = new.hear_request().await;
+    new.say(&[head(stream, b"ok"), end(stream)]).await;
+    assert!(second.await.unwrap().is_ok());
+}
+
+#[tokio::test]
 async fn a_stopping_worker_finishes_what_it_has_begun() {
     let scene = Scene::new();
     let mut worker = Played::start(&scene).await;
