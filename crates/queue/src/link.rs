@@ -2,12 +2,14 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use bytes::{Bytes, BytesMut};
 use flow::{Body, Failure, Step};
 use http::StatusCode;
+use tokio::io::AsyncReadExt;
 use tokio::net::UnixStream;
 use tokio::sync::{Notify, Semaphore};
 
@@ -152,27 +154,37 @@ impl Link {
     /// Reads what is there and works it off.
     pub(crate) fn read(&mut self, wake: &Arc<Notify>) -> Result<Vec<News>, LinkError> {
         let mut news = Vec::new();
-        loop {
-            self.incoming.reserve(READ_BYTES);
-            match self.socket.try_read_buf(&mut self.incoming) {
+        while let Some(read) = self.read_some() {
+            match read {
                 Ok(0) => return Err(LinkError::Closed),
-                Ok(read) => {
-                    while let Some(frame) = frame::decode(&mut self.incoming)? {
-                        self.take(frame, wake, &mut news)?;
-                    }
-                    // A full buffer: more may be there, but other links come first.
-                    if read < READ_BYTES || news.len() >= NEWS_MAX {
-                        break;
-                    }
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 // The worker closed with frames of ours unread; its own last ones follow.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {}
                 Err(error) => return Err(error.into()),
+                Ok(_) => {
+                    while let Some(frame) = frame::decode(&mut self.incoming)? {
+                        self.take(frame, wake, &mut news)?;
+                    }
+                }
+            }
+            // More may be there, but other links come first.
+            if news.len() >= NEWS_MAX {
+                break;
             }
         }
         self.streams.values_mut().for_each(|stream| stream.flow(wake));
         Ok(news)
+    }
+
+    /// What there is to read, if anything. Polled, not tried: after a short read tokio knows that
+    /// there is no more, and the next look costs no system call. Who sleeps after this asks
+    /// [`Link::poll_ready`] first, which leaves its waker.
+    fn read_some(&mut self) -> Option<io::Result<usize>> {
+        self.incoming.reserve(READ_BYTES);
+        let read = pin!(self.socket.read_buf(&mut self.incoming));
+        match read.poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(read) => Some(read),
+            Poll::Pending => None,
+        }
     }
 
     /// Works off one frame.
