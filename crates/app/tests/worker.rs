@@ -129,7 +129,7 @@ fn long_answer_waits_for_credit_and_frames_are_read_meanwhile() {
         if got == credit {
             // The worker waits now: it must still take in a request, and the giving up of it.
             peer.get(u32::try_from(got).unwrap(), "/");
-            peer.send(ABORT, 0, u32::try_from(got).unwrap(), b"gone");
+            peer.abort(u32::try_from(got).unwrap());
             let aborted = peer.read().unwrap();
             assert_eq!((aborted.kind, aborted.stream as usize), (ABORT, got));
             peer.credit(1, 300_000);
@@ -149,7 +149,10 @@ fn exception_is_aborted_with_its_reason_and_shown_under_the_requests_id() {
     let mut peer = worker.connect();
     peer.get(1, "/raise");
     let aborted = peer.read().unwrap();
-    assert_eq!((aborted.kind, text(&aborted).as_str()), (ABORT, "RuntimeError: the reason é"));
+    let (stamps, reason) = aborted.payload.split_at(16);
+    assert_eq!((aborted.kind, text_of(reason).as_str()), (ABORT, "RuntimeError: the reason é"));
+    let (started, ended) = stamps.split_at(8);
+    assert!(started < ended && started != [0; 8], "it says when it ran");
     let stderr = worker.stderr();
     assert!(stderr.starts_with("request 00c0ffee0000 failed\nTraceback"), "{stderr}");
     peer.get(2, "/");
@@ -193,7 +196,7 @@ fn cancelled_request_stops_and_the_worker_is_free() {
     let worker = Worker::start(APP);
     let mut peer = worker.connect();
     peer.get(1, "/endless");
-    peer.send(ABORT, 0, 1, b"gone");
+    peer.abort(1);
     let last = loop {
         let frame = peer.read().unwrap();
         if !matches!(frame.kind, RESPONSE | DATA) {
@@ -213,7 +216,7 @@ fn cancelled_while_its_content_is_awaited() {
     let mut peer = worker.connect();
     peer.post(1, "/");
     peer.send(DATA, 0, 1, b"bbb");
-    peer.send(ABORT, 0, 1, b"gone");
+    peer.abort(1);
     let aborted = peer.read().unwrap();
     assert_eq!((aborted.kind, aborted.stream), (ABORT, 1));
 }

@@ -104,7 +104,9 @@ fn format(label: &str, text: &str, took: Option<Duration>) -> String {
 
 /// The columns of the terminal on standard output.
 fn width() -> usize {
-    rustix::termios::tcgetwinsize(io::stdout()).map_or(80, |size| usize::from(size.ws_col))
+    let size = rustix::termios::tcgetwinsize(io::stdout());
+    // A terminal that does not know its size says 0.
+    size.map(|size| usize::from(size.ws_col)).ok().filter(|columns| *columns > 0).unwrap_or(80)
 }
 
 /// Writes to standard output. A reader that has gone must not stop the site.

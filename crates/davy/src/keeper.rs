@@ -76,8 +76,8 @@ pub(crate) struct Keeper {
     started: Instant,
     /// Whether the stack has been up once: from then on trouble is mended, not reported as failure.
     up: bool,
-    /// The lines shown so far, for `davy status`.
-    lines: Vec<Line>,
+    /// What each child has done in its present life, for `davy status`.
+    lines: Vec<(Peer, Line)>,
 }
 
 impl Keeper {
@@ -165,7 +165,7 @@ impl Keeper {
                     member.ready = true;
                 }
             }
-            ToKeeper::Say(line) => self.say(line),
+            ToKeeper::Say(line) => self.say(peer, line),
             ToKeeper::WantDatabase => self.want_database(peer),
             ToKeeper::Run(program) => self.run_program(peer, program),
             ToKeeper::Status(status) => self.note_status(peer, &status),
@@ -179,19 +179,18 @@ impl Keeper {
         None
     }
 
-    /// Shows a line, unless it has been said before: a child that was started again repeats itself.
-    fn say(&mut self, line: Line) {
-        if line.state == LineState::Doing {
-            if !self.up {
-                self.console.show(&line);
-            }
-            return;
-        }
-        let said = self.lines.iter().any(|said| said.label == line.label && said.text == line.text);
-        if !said {
+    /// Takes a line. Once the stack is up, what was done goes into the log only: a child that was
+    /// started again says everything again.
+    fn say(&mut self, peer: &Peer, line: Line) {
+        if !self.up || line.state == LineState::Warning {
             self.console.show(&line);
+        }
+        if line.state != LineState::Doing {
             self.logs.line(&format!("{:<8} {}", line.label, line.text), Reach::File);
-            self.lines.push(line);
+        }
+        let told = self.lines.iter().filter(|(by, _)| by == peer).count();
+        if matches!(line.state, LineState::Done { .. }) && told < LINES_MAX {
+            self.lines.push((peer.clone(), line));
         }
     }
 
@@ -203,7 +202,6 @@ impl Keeper {
     /// A site asks for the database: it is started if it does not run, and introduced if it does.
     fn want_database(&mut self, peer: &Peer) {
         let Some(db) = self.members.get_mut(&Peer::Db) else { return };
-        db.recipe.start = Start::AtOnce;
         if db.life.is_none() && !db.waiting {
             self.start(&Peer::Db);
         } else {
@@ -246,7 +244,16 @@ impl Keeper {
     fn answer_at(&self, door: Door) {
         let events = self.events.clone();
         tokio::spawn(async move {
-            while let Ok(caller) = door.accept().await {
+            loop {
+                let caller = match door.accept().await {
+                    Ok(caller) => caller,
+                    Err(error) => {
+                        // Out of descriptors, most likely: that passes.
+                        tracing::warn!(%error, "davy.sock can't accept");
+                        tokio::time::sleep(ACCEPT_AGAIN).await;
+                        continue;
+                    }
+                };
                 let events = events.clone();
                 tokio::spawn(async move {
                     let asked = tokio::time::timeout(ASK_TIME, caller.receive::<Ask>()).await;
@@ -275,5 +282,8 @@ struct Restarts {
     count: u32,
 }
 
+/// What one child has to say for `davy status`.
+const LINES_MAX: usize = 50;
+const ACCEPT_AGAIN: std::time::Duration = std::time::Duration::from_millis(100);
 const TICK: std::time::Duration = std::time::Duration::from_millis(200);
 const ASK_TIME: std::time::Duration = std::time::Duration::from_secs(5);

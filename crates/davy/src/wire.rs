@@ -14,7 +14,6 @@ use std::sync::Arc;
 use anyhow::Context;
 use flow::control::ToKeeper;
 use serde::de::DeserializeOwned;
-use tokio::time::Instant;
 
 use crate::cli::Role;
 use crate::logs::{self, Logs, Reach};
@@ -74,10 +73,10 @@ async fn edge(child: Child, begin: Begin<EdgeStart>) -> anyhow::Result<()> {
     let threads = Threads::start(settings.threads, inherited("http")?, hosts.table(), log(&logs))?;
 
     let announce = Announce::new(&child, &settings);
-    let within = edge::attend(&child, orders, &mut hosts, announcements, announce).await?;
-    threads.drain(within).await;
-    hosts.drain(within).await;
-    names.drain(Instant::now() + within).await;
+    let deadline = edge::attend(&child, orders, &mut hosts, announcements, announce).await?;
+    threads.drain(deadline).await;
+    hosts.drain(deadline).await;
+    names.drain(deadline).await;
     logs.flush();
     Ok(())
 }
@@ -105,17 +104,17 @@ async fn site(child: Child, begin: Begin<SiteStart>) -> anyhow::Result<()> {
         _ = end.ordered() => return Ok(()),
     };
     child.tell(&ToKeeper::Ready);
-    let within = loop {
+    let deadline = loop {
         tokio::select! {
             Some((peer, channel)) = orders.meetings.recv() => running.meet(&peer, channel),
             changed = running.changed() => changed?,
             Some(()) = orders.inquiries.recv() => {
                 child.tell(&ToKeeper::Status(running.status().await));
             }
-            within = end.ordered() => break within,
+            deadline = end.ordered() => break deadline,
         }
     };
-    running.drain(within).await;
+    running.drain(deadline).await;
     logs.flush();
     Ok(())
 }
@@ -131,14 +130,14 @@ async fn db(child: Child, begin: Begin<DbStart>) -> anyhow::Result<()> {
         _ = end.ordered() => return Ok(()),
     };
     child.tell(&ToKeeper::Ready);
-    let within = loop {
+    let deadline = loop {
         tokio::select! {
             Some((peer, channel)) = orders.meetings.recv() => database.meet(peer, channel),
             Some(()) = orders.inquiries.recv() => child.tell(&ToKeeper::Status(database.status())),
-            within = end.ordered() => break within,
+            deadline = end.ordered() => break deadline,
         }
     };
-    database.drain(within).await;
+    database.drain(deadline).await;
     logs.flush();
     Ok(())
 }

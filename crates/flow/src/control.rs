@@ -20,9 +20,6 @@ use serde::{Deserialize, Serialize};
 /// The version of these messages. A child of another version says so and ends.
 pub const VERSION: u32 = 1;
 
-/// The longest message, in bytes.
-pub const MESSAGE_BYTES_MAX: usize = 64 * 1024;
-
 /// What the keeper says to a child.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -14,8 +14,6 @@ pub enum Signal {
     Term,
     /// Ends at once.
     Kill,
-    /// What Ctrl-C sends.
-    Int,
 }
 
 impl From<Signal> for rustix::process::Signal {
@@ -23,7 +21,6 @@ impl From<Signal> for rustix::process::Signal {
         match signal {
             Signal::Term => rustix::process::Signal::TERM,
             Signal::Kill => rustix::process::Signal::KILL,
-            Signal::Int => rustix::process::Signal::INT,
         }
     }
 }

@@ -21,9 +21,10 @@ pub fn reap_orphans(known: &[u32]) {
     }
 }
 
-/// Sends a signal to every orphan and the process group it leads; returns how many there are.
-pub fn kill_orphans(known: &[u32], signal: Signal) -> usize {
-    let orphans = orphans(known);
+/// Sends a signal to every child, and the process group it leads; returns how many there are. For
+/// the end, when nobody waits for a child any more.
+pub fn kill_orphans(signal: Signal) -> usize {
+    let orphans = orphans(&[]);
     for &pid in &orphans {
         let _ = rustix::process::kill_process_group(pid, signal.into());
         let _ = rustix::process::kill_process(pid, signal.into());

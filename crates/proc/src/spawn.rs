@@ -71,8 +71,6 @@ pub enum Stdin {
 pub enum Output {
     /// The parent's own.
     Inherit,
-    /// Nowhere.
-    Null,
     /// Pipes to the parent.
     Pipe,
 }
@@ -137,7 +135,6 @@ pub fn spawn(own: &Own, spec: Spec) -> io::Result<Child> {
     });
     let output = || match spec.output {
         Output::Inherit => Stdio::inherit(),
-        Output::Null => Stdio::null(),
         Output::Pipe => Stdio::piped(),
     };
     command.stdout(output()).stderr(output());

@@ -27,9 +27,17 @@ pub(crate) enum Frame {
     Response { stream: u32, started: Stamp, status: u16, head: Bytes, content: Bytes },
     Data { stream: u32, content: Bytes },
     End { stream: u32, ended: Option<Stamp> },
-    Abort { stream: u32, reason: String },
+    Abort { stream: u32, started: Stamp, ended: Stamp, reason: String },
     Credit { stream: u32, bytes: u32 },
     GoAway { last: u32 },
+}
+
+impl Frame {
+    /// ABORT from the edge: nobody waits for the answer.
+    pub(crate) fn abort(stream: u32, reason: &str) -> Frame {
+        let (started, ended) = (Stamp::default(), Stamp::default());
+        Frame::Abort { stream, started, ended, reason: reason.into() }
+    }
 }
 
 /// Whether DATA and END follow a REQUEST.
@@ -98,9 +106,12 @@ fn payload_of(kind: u8, flags: u8, stream: u32, mut payload: Bytes) -> Result<Fr
         DATA => Frame::Data { stream, content: payload },
         END if payload.is_empty() => Frame::End { stream, ended: None },
         END if payload.len() == 8 => Frame::End { stream, ended: Some(Stamp(payload.get_u64())) },
-        ABORT if payload.len() <= REASON_BYTES_MAX => {
-            Frame::Abort { stream, reason: String::from_utf8_lossy(&payload).into_owned() }
-        }
+        ABORT if (16..=16 + REASON_BYTES_MAX).contains(&payload.len()) => Frame::Abort {
+            stream,
+            started: Stamp(payload.get_u64()),
+            ended: Stamp(payload.get_u64()),
+            reason: String::from_utf8_lossy(&payload).into_owned(),
+        },
         CREDIT if payload.len() == 4 => Frame::Credit { stream, bytes: payload.get_u32() },
         GOAWAY if payload.len() == 4 => Frame::GoAway { last: payload.get_u32() },
         _ => return Err(malformed),
@@ -139,9 +150,11 @@ pub(crate) fn encode(frame: &Frame, out: &mut BytesMut) {
             header(out, 8, END, 0, *stream);
             out.put_u64(ended.0);
         }
-        Frame::Abort { stream, reason } => {
+        Frame::Abort { stream, started, ended, reason } => {
             let reason = &reason.as_bytes()[..reason.len().min(REASON_BYTES_MAX)];
-            header(out, reason.len(), ABORT, 0, *stream);
+            header(out, 16 + reason.len(), ABORT, 0, *stream);
+            out.put_u64(started.0);
+            out.put_u64(ended.0);
             out.put_slice(reason);
         }
         Frame::Credit { stream, bytes } => {

@@ -25,6 +25,7 @@ use std::time::Duration;
 
 use flow::Job;
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
 
 use owner::{Command, Owner};
 
@@ -82,10 +83,10 @@ impl Queue {
 
     /// Answers what waits and runs, for as long as `deadline` allows, and ends. Jobs that come later
     /// find the queue closed.
-    pub async fn drain(&self, deadline: Duration) {
+    pub async fn drain(&self, deadline: Instant) {
         let (done, ended) = oneshot::channel();
         self.tell(Command::Drain(done));
-        let _ = tokio::time::timeout(deadline, ended).await;
+        let _ = tokio::time::timeout_at(deadline, ended).await;
     }
 
     /// What the queue does at the moment; all zero when it has ended.

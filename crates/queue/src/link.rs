@@ -146,8 +146,7 @@ impl Link {
     /// Tells the worker that nobody waits for an answer; it ends the stream itself.
     pub(crate) fn abort(&mut self, stream: u32, reason: &str) {
         if self.streams.contains_key(&stream) {
-            let reason = reason.to_string();
-            frame::encode(&Frame::Abort { stream, reason }, &mut self.outgoing);
+            frame::encode(&Frame::abort(stream, reason), &mut self.outgoing);
         }
     }
 
@@ -216,8 +215,9 @@ impl Link {
                 self.streams.remove(&stream).ok_or(LinkError::OutOfPlace)?.end(ended)?;
                 news.push(News::Finished);
             }
-            Frame::Abort { stream, reason } => {
+            Frame::Abort { stream, started, ended, reason } => {
                 let entry = self.streams.remove(&stream).ok_or(LinkError::OutOfPlace)?;
+                entry.ran(started, ended);
                 let failure = Failure::new(Step::App, StatusCode::INTERNAL_SERVER_ERROR, reason);
                 entry.fail(failure, wake);
                 news.push(News::Finished);
@@ -263,8 +263,7 @@ impl Link {
     pub(crate) fn settle(&mut self) {
         for (&stream, entry) in &mut self.streams {
             if entry.newly_abandoned() {
-                let reason = "the visitor has gone".to_string();
-                frame::encode(&Frame::Abort { stream, reason }, &mut self.outgoing);
+                frame::encode(&Frame::abort(stream, "the visitor has gone"), &mut self.outgoing);
             }
             if let Some(bytes) = entry.credit() {
                 frame::encode(&Frame::Credit { stream, bytes }, &mut self.outgoing);

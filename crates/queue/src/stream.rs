@@ -146,6 +146,12 @@ impl Stream {
         Ok(())
     }
 
+    /// When the application ran, by the worker's stamps; zero means that it did not.
+    pub(crate) fn ran(&self, started: Stamp, ended: Stamp) {
+        self.trace.mark(Mark::Started, started);
+        self.trace.mark(Mark::Ended, ended);
+    }
+
     /// The stream is over without a good end: by an ABORT frame, or with its link.
     pub(crate) fn fail(self, failure: Failure, wake: &Arc<Notify>) {
         let mut this = self;

@@ -147,6 +147,11 @@ impl Peer {
         self.send(CREDIT, 0, stream, &bytes.to_be_bytes());
     }
 
+    /// Gives a request up.
+    pub(crate) fn abort(&mut self, stream: u32) {
+        self.send(ABORT, 0, stream, &[&[0; 16][..], b"gone"].concat());
+    }
+
     /// The next frame, or None when the worker has closed.
     pub(crate) fn read(&mut self) -> Option<Frame> {
         let mut header = [0; 12];

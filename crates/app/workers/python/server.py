@@ -133,11 +133,12 @@ class Stream:
         self._send(wire.end(self.number, ended))
         self.done = True
 
-    def abort(self, reason):
+    def abort(self, reason, started=0):
         """ABORT, unless the answer has ended."""
         if not self.done:
             self.done = True
-            self.server.send(self.connection, wire.abort(self.number, reason))
+            ended = monotonic_ns() if started else 0
+            self.server.send(self.connection, wire.abort(self.number, reason, started, ended))
 
     def _send(self, frames):
         connection = self.connection

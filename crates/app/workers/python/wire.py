@@ -33,7 +33,7 @@ FROM_EDGE = {
     REQUEST: (1, PAYLOAD_BYTES_MAX),
     DATA: (0, PAYLOAD_BYTES_MAX),
     END: (0, 0),
-    ABORT: (0, REASON_BYTES_MAX),
+    ABORT: (16, 16 + REASON_BYTES_MAX),
     CREDIT: (4, 4),
 }
 
@@ -42,6 +42,7 @@ _HELLO = struct.Struct(">HHI")
 _CREDIT = struct.Struct(">I")
 _RESPONSE = struct.Struct(">IBBHIQHI")
 _END = struct.Struct(">IBBHIQ")
+_STAMPS = struct.Struct(">QQ")
 
 
 class ProtocolError(Exception):
@@ -70,10 +71,10 @@ def end(stream, ended):
     return _END.pack(8, END, 0, 0, stream, ended)
 
 
-def abort(stream, reason):
-    """ABORT, its reason cut to the limit between two characters."""
+def abort(stream, reason, started=0, ended=0):
+    """ABORT, its reason cut to the limit between two characters. Stamps of 0: it was not run."""
     text = reason.encode("utf-8", "replace")[:REASON_BYTES_MAX].decode("utf-8", "ignore")
-    return frame(ABORT, stream, text.encode("utf-8"))
+    return frame(ABORT, stream, _STAMPS.pack(started, ended) + text.encode("utf-8"))
 
 
 def credit(stream, count):

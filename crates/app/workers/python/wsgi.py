@@ -150,10 +150,10 @@ def serve(application, stream):
             if close is not None:
                 close()
     except Gone:
-        stream.abort("the visitor has gone")
+        stream.abort("the visitor has gone", response.started)
     except BaseException as error:  # sys.exit() in a view ends the request, not the worker
         report(environ["davy.request_id"])
-        stream.abort(reason_of(error))
+        stream.abort(reason_of(error), response.started)
 
 
 def environ_of(stream):

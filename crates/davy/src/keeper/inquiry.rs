@@ -101,7 +101,7 @@ impl Keeper {
             })
             .collect();
         let lines: Vec<Value> =
-            self.lines.iter().map(|line| json!([line.label, line.text])).collect();
+            self.lines.iter().map(|(_, line)| json!([line.label, line.text])).collect();
         json!({
             "pid": std::process::id(),
             "version": env!("CARGO_PKG_VERSION"),

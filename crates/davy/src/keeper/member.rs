@@ -137,6 +137,7 @@ impl Keeper {
         let lived = life.since.elapsed();
         let text = format!("{exit} after {:.1} s; it is started again", lived.as_secs_f64());
         self.warn(peer, text);
+        self.lines.retain(|(by, _)| by != peer);
         self.forget_in_inquiries(peer);
         self.put_off(peer, life.since);
     }
@@ -202,7 +203,6 @@ async fn attend(
     {
         let _ = events.send(Event::Said(peer.clone(), number, message));
     }
-    // What the child started and left behind goes with it, except what moved to another group.
     match exit {
         Ok(exit) => drop(events.send(Event::Ended(peer, number, exit))),
         Err(error) => tracing::error!(child = name(&peer), %error, "a child can't be waited for"),

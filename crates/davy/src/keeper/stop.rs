@@ -20,11 +20,11 @@ impl Keeper {
         if self.up {
             self.console.say("stop", "finishing what is in hand (Ctrl-C again: at once)");
         }
-        let mut patience = PATIENCE;
+        let mut deadline = Instant::now() + PATIENCE;
         for stage in [stage_edge, stage_sites, stage_db] {
             let peers: Vec<Peer> =
                 self.members.keys().filter(|peer| stage(peer)).cloned().collect();
-            self.end_members(&peers, &mut patience, interrupt).await;
+            self.end_members(&peers, &mut deadline, interrupt).await;
         }
         self.end_programs().await;
         self.end_orphans().await;
@@ -37,22 +37,22 @@ impl Keeper {
     async fn end_members(
         &mut self,
         peers: &[Peer],
-        patience: &mut Duration,
+        deadline: &mut Instant,
         interrupt: &mut Interrupts,
     ) {
-        let within_ms = u64::try_from(patience.as_millis()).unwrap_or(u64::MAX);
+        let left = deadline.saturating_duration_since(Instant::now());
+        let within_ms = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
         for peer in peers {
             self.tell(peer, &ToChild::Drain { within_ms });
         }
-        let deadline = Instant::now() + *patience + GRACE;
         while peers.iter().any(|peer| self.life(peer).is_some()) {
             tokio::select! {
                 event = self.inbox.recv() => self.take_last(event),
                 _ = interrupt.recv() => {
-                    *patience = Duration::ZERO;
+                    *deadline = Instant::now();
                     self.kill(peers);
                 }
-                () = tokio::time::sleep_until(deadline) => {
+                () = tokio::time::sleep_until(*deadline + GRACE) => {
                     self.kill(peers);
                     // Nothing outlives KILL for long.
                     let _ = tokio::time::timeout(GRACE, self.until_buried(peers)).await;
@@ -114,7 +114,7 @@ impl Keeper {
     async fn end_orphans(&self) {
         let deadline = Instant::now() + GRACE;
         let mut signal = Signal::Term;
-        while proc::kill_orphans(&[], signal) > 0 {
+        while proc::kill_orphans(signal) > 0 {
             proc::reap_orphans(&[]);
             if Instant::now() > deadline {
                 signal = Signal::Kill;
@@ -139,7 +139,7 @@ fn stage_db(peer: &Peer) -> bool {
     matches!(peer, Peer::Db)
 }
 
-/// How long each stage may finish what it has in hand.
+/// How long all stages together may finish what they have in hand.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// What a stage gets beyond that before it is killed.
 const GRACE: Duration = Duration::from_secs(1);

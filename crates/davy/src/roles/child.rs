@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use flow::control::{Line, LineState, Peer, ToChild, ToKeeper, VERSION};
 use proc::Channel;
 use serde::de::DeserializeOwned;
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 
 /// The channel to the keeper.
 #[derive(Clone, Debug)]
@@ -34,8 +35,8 @@ pub(crate) struct Orders {
     pub(crate) inquiries: mpsc::UnboundedReceiver<()>,
     /// How the program that was asked for ended, while it does not run.
     pub(crate) ended: watch::Receiver<Option<String>>,
-    /// How long the role may take to end, once it shall.
-    drain: watch::Receiver<Option<Duration>>,
+    /// When the role must have ended, once it shall.
+    drain: watch::Receiver<Option<Instant>>,
 }
 
 impl Orders {
@@ -47,16 +48,13 @@ impl Orders {
 
 /// The order to finish and end.
 #[derive(Clone, Debug)]
-pub(crate) struct End(watch::Receiver<Option<Duration>>);
+pub(crate) struct End(watch::Receiver<Option<Instant>>);
 
 impl End {
-    /// Waits for the order, and says how long the role may take. A keeper that has gone means the
-    /// end too, soon.
-    pub(crate) async fn ordered(&mut self) -> Duration {
-        match self.0.wait_for(Option::is_some).await {
-            Ok(within) => within.unwrap_or(KEEPER_GONE),
-            Err(_) => KEEPER_GONE,
-        }
+    /// Waits for the order, and gives the deadline. A keeper that has gone means the end too, soon.
+    pub(crate) async fn ordered(&mut self) -> Instant {
+        let deadline = self.0.wait_for(Option::is_some).await.ok().and_then(|deadline| *deadline);
+        deadline.unwrap_or_else(|| Instant::now() + KEEPER_GONE)
     }
 }
 
@@ -87,7 +85,12 @@ impl Child {
     }
 
     /// Something was done.
-    pub(crate) fn done(&self, label: &str, text: impl AsRef<str>, since: Option<Instant>) {
+    pub(crate) fn done(
+        &self,
+        label: &str,
+        text: impl AsRef<str>,
+        since: Option<std::time::Instant>,
+    ) {
         let took = since.map(|since| since.elapsed().as_millis());
         let took_ms = took.map(|took| u64::try_from(took).unwrap_or(u64::MAX));
         self.say(label, text.as_ref(), LineState::Done { took_ms });
@@ -142,7 +145,7 @@ fn listen(keeper: Arc<Channel>) -> Orders {
                 ToChild::Ended { how, .. } => drop(end.send(Some(how))),
                 ToChild::Status => drop(inquire.send(())),
                 ToChild::Drain { within_ms } => {
-                    let _ = stop.send(Some(Duration::from_millis(within_ms)));
+                    let _ = stop.send(Some(Instant::now() + Duration::from_millis(within_ms)));
                 }
                 ToChild::Start { .. } => tracing::error!("started twice"),
             }

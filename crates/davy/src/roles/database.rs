@@ -9,6 +9,7 @@ use db::{Relay, RelaySettings, Server};
 use flow::control::{Access, FromDb, Peer, ToDb, ToKeeper};
 use proc::{Channel, Own};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::child::Child;
 use crate::place::Place;
@@ -36,7 +37,7 @@ impl Database {
         let server = Server::prepare(folders, &own, |progress| child.doing("db", progress)).await?;
         child.tell(&ToKeeper::Run(server.program()?));
         child.doing("db", format!("starting MariaDB {}", server.version().series()));
-        let deadline = tokio::time::Instant::now() + SERVER_STARTS_WITHIN;
+        let deadline = Instant::now() + SERVER_STARTS_WITHIN;
         server.ready(deadline, ended).await?;
         // Before the relay opens, so that a site's connections are let in again after a restart.
         let mut users = HashSet::new();
@@ -80,8 +81,8 @@ impl Database {
     }
 
     /// Sees the relay's sessions off.
-    pub(crate) async fn drain(self, within: Duration) {
-        self.relay.drain(tokio::time::Instant::now() + within).await;
+    pub(crate) async fn drain(self, deadline: Instant) {
+        self.relay.drain(deadline).await;
     }
 }
 

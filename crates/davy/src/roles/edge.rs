@@ -5,12 +5,12 @@ use std::os::fd::OwnedFd;
 use std::pin::pin;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use anyhow::{Context, bail};
 use arc_swap::ArcSwap;
 use flow::control::ToKeeper;
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 use web::Sites;
 
 use super::child::{Child, Orders};
@@ -22,7 +22,7 @@ use crate::settings::start::{EdgeSite, EdgeStart};
 pub(crate) struct Threads {
     first: web::Server,
     others: Vec<JoinHandle<()>>,
-    drain: watch::Sender<Option<Duration>>,
+    drain: watch::Sender<Option<Instant>>,
 }
 
 impl Threads {
@@ -50,14 +50,14 @@ impl Threads {
     }
 
     /// Answers what is in hand, on all threads, and ends them.
-    pub(crate) async fn drain(mut self, within: Duration) {
-        let _ = self.drain.send(Some(within));
-        self.first.drain(tokio::time::Instant::now() + within).await;
+    pub(crate) async fn drain(mut self, deadline: Instant) {
+        let _ = self.drain.send(Some(deadline));
+        self.first.drain(deadline).await;
         let joined = tokio::task::spawn_blocking(move || {
             // A thread that panicked has ended too.
             self.others.into_iter().for_each(|thread| drop(thread.join()));
         });
-        let _ = tokio::time::timeout(within, joined).await;
+        let _ = tokio::time::timeout_at(deadline, joined).await;
     }
 }
 
@@ -67,7 +67,7 @@ fn serve(
     listener: TcpListener,
     sites: Arc<ArcSwap<Sites>>,
     log: web::Log,
-    mut drained: watch::Receiver<Option<Duration>>,
+    mut drained: watch::Receiver<Option<Instant>>,
 ) {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -76,11 +76,8 @@ fn serve(
     runtime.block_on(async {
         match web::Server::start(settings, listener, sites, log) {
             Ok(mut server) => {
-                let within = match drained.wait_for(Option::is_some).await {
-                    Ok(within) => within.unwrap_or_default(),
-                    Err(_) => Duration::ZERO,
-                };
-                server.drain(tokio::time::Instant::now() + within).await;
+                let deadline = drained.wait_for(Option::is_some).await.ok().and_then(|at| *at);
+                server.drain(deadline.unwrap_or_else(Instant::now)).await;
             }
             Err(error) => tracing::error!(%error, "an edge thread can't listen"),
         }
@@ -95,7 +92,7 @@ pub(crate) async fn attend(
     hosts: &mut Hosts,
     mut announcements: mpsc::UnboundedReceiver<Announcement>,
     announce: Announce,
-) -> anyhow::Result<Duration> {
+) -> anyhow::Result<Instant> {
     let (mut end, mut failed) = (orders.end(), pin!(hosts.failed()));
     loop {
         tokio::select! {
@@ -107,7 +104,7 @@ pub(crate) async fn attend(
                 child.tell(&ToKeeper::Status(hosts.status().await));
             }
             site = &mut failed => bail!("the queue of {site} has ended by a fault"),
-            within = end.ordered() => return Ok(within),
+            deadline = end.ordered() => return Ok(deadline),
         }
     }
 }

@@ -9,6 +9,7 @@ use flow::control::{Peer, ToEdge};
 use proc::Channel;
 use queue::Queue;
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 use web::Sites;
 
 use crate::settings::start::EdgeSite;
@@ -125,7 +126,7 @@ impl Hosts {
     }
 
     /// Answers what the queues hold.
-    pub(crate) async fn drain(&self, deadline: std::time::Duration) {
+    pub(crate) async fn drain(&self, deadline: Instant) {
         for host in &self.hosts {
             host.queue.drain(deadline).await;
         }

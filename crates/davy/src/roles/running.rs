@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
-use std::time::Duration;
 
 use anyhow::bail;
 use app::workers::{Event, Settings, Workers};
 use flow::control::{Mount, Peer, ToEdge};
 use proc::Channel;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 /// A running site.
 pub(crate) struct Running {
@@ -74,9 +74,9 @@ impl Running {
     }
 
     /// Lets the workers finish, and stops them.
-    pub(crate) async fn drain(&self, within: Duration) {
+    pub(crate) async fn drain(&self, deadline: Instant) {
         if let Some((workers, _)) = &self.workers {
-            workers.drain(within).await;
+            workers.drain(deadline.saturating_duration_since(Instant::now())).await;
         }
     }
 

@@ -75,7 +75,12 @@ fn frame_of(vector: &BTreeMap<String, String>) -> Frame {
             let ended = vector.get("ended").map(|ended| Stamp(ended.parse().unwrap()));
             Frame::End { stream, ended }
         }
-        "ABORT" => Frame::Abort { stream, reason: text("reason") },
+        "ABORT" => Frame::Abort {
+            stream,
+            started: Stamp(number("started")),
+            ended: Stamp(number("ended")),
+            reason: text("reason"),
+        },
         "GOAWAY" => Frame::GoAway { last: number("last") as u32 },
         "CREDIT" => Frame::Credit { stream, bytes: number("credit") as u32 },
         other => panic!("unknown type {other}"),
@@ -137,8 +142,7 @@ fn any_frame() -> impl Strategy<Value = Frame> {
         (stream.clone(), content()).prop_map(|(stream, content)| Frame::Data { stream, content }),
         (stream.clone(), any::<Option<u64>>())
             .prop_map(|(stream, ended)| Frame::End { stream, ended: ended.map(Stamp) }),
-        (stream.clone(), "[a-z ]{0,80}")
-            .prop_map(|(stream, reason)| Frame::Abort { stream, reason }),
+        (stream.clone(), "[a-z ]{0,80}").prop_map(|(stream, reason)| Frame::abort(stream, &reason)),
         (stream, any::<u32>()).prop_map(|(stream, bytes)| Frame::Credit { stream, bytes }),
         any::<u32>().prop_map(|last| Frame::GoAway { last }),
     ]

@@ -215,7 +215,7 @@ async fn an_application_that_fails_is_a_500_and_its_worker_goes_on() {
     let mut worker = Played::start(&scene).await;
     let first = scene.ask(Body::Empty);
     let (stream, _) = worker.hear_request().await;
-    worker.say(&[Frame::Abort { stream, reason: "ZeroDivisionError".into() }]).await;
+    worker.say(&[Frame::abort(stream, "ZeroDivisionError")]).await;
     let failure = first.await.unwrap().unwrap_err();
     assert_eq!((failure.step, failure.status.as_u16()), (Step::App, 500));
     assert_eq!(failure.cause, "ZeroDivisionError");
@@ -224,7 +224,7 @@ async fn an_application_that_fails_is_a_500_and_its_worker_goes_on() {
     let (stream, _) = worker.hear_request().await;
     worker.say(&[head(stream, b"partial")]).await;
     let response = second.await.unwrap().unwrap();
-    worker.say(&[Frame::Abort { stream, reason: "late".into() }]).await;
+    worker.say(&[Frame::abort(stream, "late")]).await;
     assert!(collect(response.body).await.is_err(), "content that is cut off says so");
 }
 
@@ -356,7 +356,9 @@ async fn draining_answers_what_is_there_and_refuses_what_comes() {
     let first = scene.ask(Body::Empty);
     let (stream, _) = worker.hear_request().await;
     let queue = scene.queue.clone();
-    let drained = tokio::spawn(async move { queue.drain(Duration::from_secs(5)).await });
+    let drained = tokio::spawn(async move {
+        queue.drain(tokio::time::Instant::now() + Duration::from_secs(5)).await;
+    });
     while !scene.jobs.is_closed() {
         tokio::task::yield_now().await;
     }

@@ -11,7 +11,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::BytesMut;
-use flow::{Failure, Mark, Stamp, Step, Trace};
+use flow::{Client, Failure, Mark, Stamp, Step, Trace};
 use http::StatusCode;
 
 use super::Refusal;
@@ -24,7 +24,7 @@ use crate::files::File;
 use crate::files::conditions::{self, Verdict};
 use crate::pages::{Format, Page};
 use crate::route::{self, Route};
-use crate::{Finished, Sink, Site, Source};
+use crate::{Finished, Service, Sink, Site, Source};
 
 /// How a request was answered.
 #[derive(Debug)]
@@ -53,26 +53,61 @@ impl Sent {
     }
 }
 
+/// The line a request owes to the log. It is told even if the connection is cut, at the deadline of a
+/// drain or by a fault.
+struct Line<'a> {
+    service: Arc<Service>,
+    site: Option<Arc<Site>>,
+    head: &'a Head,
+    client: Client,
+    trace: &'a Trace,
+    told: bool,
+}
+
+impl Line<'_> {
+    fn tell(mut self, sent: &Sent, bytes_sent: u64) {
+        self.told = true;
+        self.finish(sent.status, bytes_sent, sent.failure.as_ref());
+    }
+
+    fn finish(&self, status: StatusCode, bytes_sent: u64, failure: Option<&Failure>) {
+        self.service.finish(&Finished {
+            site: self.site.as_deref().map(|site| &site.id),
+            host: self.head.host(),
+            method: self.head.method.as_str(),
+            target: self.head.target(),
+            status,
+            bytes_sent,
+            client: &self.client,
+            trace: self.trace,
+            failure,
+        });
+    }
+}
+
+impl Drop for Line<'_> {
+    fn drop(&mut self) {
+        if !self.told {
+            let status = StatusCode::SERVICE_UNAVAILABLE;
+            let cause = "the connection was cut before the answer was sent";
+            self.trace.mark(Mark::Sent, Stamp::now());
+            self.finish(status, 0, Some(&Failure::new(Step::Response, status, cause)));
+        }
+    }
+}
+
 impl<R: Source, W: Sink> Connection<R, W> {
     /// Answers a request whose head was read.
     pub(super) async fn exchange(&mut self, head: &Head, trace: &Arc<Trace>) -> Ending {
         let site = self.service.site(head.host());
+        let (service, client) = (self.service.clone(), self.client);
+        let line = Line { service, site: site.clone(), head, client, trace, told: false };
         let sent = match self.admit(head) {
             Ok(mut upload) => self.answer(site.as_deref(), head, &mut upload, trace).await,
             Err(refusal) => self.send_refusal(Some(head), refusal, trace).await,
         };
         trace.mark(Mark::Sent, Stamp::now());
-        self.service.finish(&Finished {
-            site: site.as_deref().map(|site| &site.id),
-            host: head.host(),
-            method: head.method.as_str(),
-            target: head.target(),
-            status: sent.status,
-            bytes_sent: self.outgoing.take_sent(),
-            client: &self.client,
-            trace,
-            failure: sent.failure.as_ref(),
-        });
+        line.tell(&sent, self.outgoing.take_sent());
         sent.ending
     }
 

@@ -43,7 +43,7 @@ class Recorder:
         self.frames.append(("end",))
         self.done = True
 
-    def abort(self, reason):
+    def abort(self, reason, _started):
         if not self.done:
             self.frames.append(("abort", reason))
 

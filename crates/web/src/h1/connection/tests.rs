@@ -245,6 +245,18 @@ async fn a_client_that_leaves_releases_the_waiting_application() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_request_whose_connection_is_cut_is_told_of_all_the_same() {
+    let mut stage = Stage::new(1 << 16);
+    stage.send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    let _job = stage.jobs.recv().await.unwrap();
+    stage.task.abort();
+    assert!(stage.task.await.unwrap_err().is_cancelled());
+    let told = std::mem::take(&mut *stage.told.lock().unwrap());
+    assert_eq!(told.len(), 1);
+    assert_eq!((&told[0].0[..], told[0].2), ("GET /slow", Some(Step::Response)));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_client_that_leaves_releases_an_answer_that_pauses() {
     let mut stage = Stage::new(1 << 16);
     stage.send("GET /events HTTP/1.1\r\nHost: a\r\n\r\n").await;
