@@ -40,8 +40,9 @@ fn write_to(state: &Path, folder: &Path) -> io::Result<()> {
     }
 }
 
-const FILES: [(&str, &str); 4] = [
+const FILES: [(&str, &str); 5] = [
     ("main.py", include_str!("../workers/python/main.py")),
+    ("output.py", include_str!("../workers/python/output.py")),
     ("server.py", include_str!("../workers/python/server.py")),
     ("wire.py", include_str!("../workers/python/wire.py")),
     ("wsgi.py", include_str!("../workers/python/wsgi.py")),

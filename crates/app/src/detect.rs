@@ -222,13 +222,22 @@ fn wsgi(folder: &dyn Folder) -> Result<Option<Found>, Error> {
         let Some(text) = folder.text(file) else { continue };
         let source = Source::new(&text);
         let Some(name) = preferred(&source.names()) else { continue };
-        if let Some(framework) = ASGI.into_iter().find(|name| source.imports(name)) {
-            return Err(Error::Asgi { file: file.to_owned(), framework });
-        }
+        no_asgi(file, &source)?;
         let reason = format!("{file} has `{name}`");
         return Ok(Some(Found::new(Kind::Wsgi, file, name, reason)));
     }
+    // An ASGI application is told of where it usually stands, rather than overlooked.
+    for file in FLASK_FILES {
+        folder.text(file).map_or(Ok(()), |text| no_asgi(file, &Source::new(&text)))?;
+    }
     Ok(None)
+}
+
+fn no_asgi(file: &str, source: &Source<'_>) -> Result<(), Error> {
+    match ASGI.into_iter().find(|name| source.imports(name)) {
+        Some(framework) => Err(Error::Asgi { file: file.to_owned(), framework }),
+        None => Ok(()),
+    }
 }
 
 fn static_files(folder: &dyn Folder, root: Option<&str>) -> Option<Found> {

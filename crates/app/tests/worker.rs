@@ -88,7 +88,7 @@ fn standard_librarys_validator_finds_no_fault() {
     assert_eq!(text_of(&peer.answer(2).content), " seen");
     peer.send(REQUEST, NO_CONTENT, 3, &variables("HEAD", "/", ""));
     assert_eq!(text_of(&peer.answer(3).content), "");
-    assert_eq!(worker.stderr(), "noted\nnoted\nnoted\n");
+    assert_eq!(worker.stderr(), "00c0ffee0000 noted\n".repeat(3));
 }
 
 #[test]
@@ -154,7 +154,8 @@ fn exception_is_aborted_with_its_reason_and_shown_under_the_requests_id() {
     let (started, ended) = stamps.split_at(8);
     assert!(started < ended && started != [0; 8], "it says when it ran");
     let stderr = worker.stderr();
-    assert!(stderr.starts_with("request 00c0ffee0000 failed\nTraceback"), "{stderr}");
+    assert!(stderr.starts_with("00c0ffee0000 the request failed\n"), "{stderr}");
+    assert!(stderr.lines().all(|line| line.starts_with("00c0ffee0000 ")), "{stderr}");
     peer.get(2, "/");
     assert_eq!(peer.answer(2).status, 200, "the worker goes on");
 }
@@ -396,6 +397,7 @@ fn application_that_can_not_be_loaded_is_told_with_exit_code_3() {
         ("app = 1", "app:app", "app:app is a int, which can't be called"),
         ("app = 1", "app:other", "has no attribute 'other'"),
         ("app = (", "app:app", "SyntaxError"),
+        ("async def app(scope, receive, send): pass", "app:app", "app:app speaks ASGI"),
     ] {
         let mut worker = Worker::start_with(&[("app.py", source)], callable);
         assert_eq!(worker.wait().code(), Some(3), "{source}");

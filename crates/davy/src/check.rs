@@ -3,10 +3,11 @@
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
-use crate::{cli, console};
+use crate::{cli, console, place};
 
 /// Checks and reports; exit code 1 when there are problems.
 pub(crate) fn check(options: &cli::Check) -> anyhow::Result<ExitCode> {
+    place::project(&options.folder)?;
     match config::load(&options.folder) {
         Ok(_) if options.json => console::put("[]\n"),
         Ok(config) => {

@@ -104,9 +104,9 @@ impl FromStr for Listen {
         if let Ok(port) = text.parse::<u16>() {
             return Ok(Listen(SocketAddr::from(([127, 0, 0, 1], port))));
         }
-        text.parse().map(Listen).map_err(|_| {
-            "expected a port such as 8080, or an address and a port such as 127.0.0.1:8080".into()
-        })
+        text.parse()
+            .map(Listen)
+            .map_err(|_| "expected a port, or an address and a port such as 127.0.0.1:8080".into())
     }
 }
 

@@ -33,14 +33,14 @@ impl Console {
     pub(crate) fn show(&mut self, line: &Line) {
         match line.state {
             LineState::Doing => self.do_now(line),
-            LineState::Warning => self.print(&format(&line.label, &line.text, None)),
+            LineState::Warning => self.print(&format(&line.label, &line.text, None, 0)),
             LineState::Done { took_ms } => {
                 let took = match line.label.as_str() {
                     // The last line of a start tells the time of all of it.
                     "ready" => Some(self.started.elapsed()),
                     _ => took_ms.map(Duration::from_millis),
                 };
-                self.print(&format(&line.label, &line.text, took));
+                self.print(&format(&line.label, &line.text, took, self.text_width()));
             }
         }
     }
@@ -55,9 +55,9 @@ impl Console {
     pub(crate) fn tick(&mut self) {
         if let (Kind::Terminal, Some((line, since))) = (self.to, &self.doing) {
             // A line that wraps could not be taken back.
-            let width = width().saturating_sub(LABEL_AND_TIME).max(10);
+            let width = self.text_width().max(10);
             let text: String = line.text.chars().take(width).collect();
-            let text = format(&line.label, &text, Some(since.elapsed()));
+            let text = format(&line.label, &text, Some(since.elapsed()), width);
             put(&format!("\r\x1b[2K{text}"));
         }
     }
@@ -68,6 +68,14 @@ impl Console {
             put("\r\x1b[2K");
         }
         complain(text);
+    }
+
+    /// The column for a line's text, so that its time still fits.
+    fn text_width(&self) -> usize {
+        match self.to {
+            Kind::Terminal => width().saturating_sub(LABEL_AND_TIME).min(TEXT_WIDTH),
+            Kind::Pipe => TEXT_WIDTH,
+        }
     }
 
     fn do_now(&mut self, line: &Line) {
@@ -82,7 +90,7 @@ impl Console {
             Kind::Pipe if quiet => {}
             Kind::Pipe => {
                 self.told = Some(Instant::now());
-                put(&format!("{}\n", format(&line.label, &line.text, None)));
+                put(&format!("{}\n", format(&line.label, &line.text, None, 0)));
             }
         }
     }
@@ -94,12 +102,13 @@ impl Console {
     }
 }
 
-/// `label    text                                    1.2 s`
-fn format(label: &str, text: &str, took: Option<Duration>) -> String {
-    match took {
-        Some(took) => format!("{label:<8} {text:<60} {:>6.1} s", took.as_secs_f64()),
+/// `label    text                                    1.2 s`, the text in a column of `width`.
+fn format(label: &str, text: &str, took: Option<Duration>, width: usize) -> String {
+    let line = match took {
+        Some(took) => format!("{label:<8} {text:<width$} {:>6.1} s", took.as_secs_f64()),
         None => format!("{label:<8} {text}"),
-    }
+    };
+    line.trim_end().into()
 }
 
 /// The columns of the terminal on standard output.
@@ -120,6 +129,7 @@ pub(crate) fn complain(text: &str) {
     let _ = writeln!(io::stderr(), "davy: {text}");
 }
 
+const TEXT_WIDTH: usize = 60;
 /// The columns that a line takes besides its text.
 const LABEL_AND_TIME: usize = 9 + 10;
 const PIPE_QUIET: Duration = Duration::from_secs(2);
@@ -131,9 +141,10 @@ mod tests {
     #[test]
     fn times_stand_in_a_column_of_their_own() {
         let took = Some(Duration::from_millis(4123));
-        let line = format("deps", "2 packages in .davy/python/3f2a", took);
+        let line = format("deps", "2 packages in .davy/python/3f2a", took, 60);
         assert!(line.starts_with("deps     2 packages"), "{line}");
         assert!(line.ends_with("   4.1 s"), "{line}");
-        assert_eq!(format("found", "Flask", None), "found    Flask");
+        assert_eq!(format("found", "Flask", None, 60), "found    Flask");
+        assert_eq!(format("stopped", "", None, 60), "stopped");
     }
 }

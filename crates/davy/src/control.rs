@@ -1,6 +1,5 @@
 //! The commands that talk to a running keeper through its socket: `davy status`, `davy down`.
 
-use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -35,7 +34,7 @@ pub(crate) enum Reply {
 
 /// `davy status`: exit code 0 when davy runs in the folder, 3 when it does not (as `systemctl` has it).
 pub(crate) fn status(options: &cli::Status) -> anyhow::Result<ExitCode> {
-    let place = place(&options.folder)?;
+    let place = Place::of(&options.folder, &Surroundings::read())?;
     let Some(reply) = ask(&place, Ask::Status)? else {
         if options.json {
             put("{\"up\":false}\n");
@@ -55,7 +54,7 @@ pub(crate) fn status(options: &cli::Status) -> anyhow::Result<ExitCode> {
 
 /// `davy down`: returns when everything has stopped.
 pub(crate) fn down(options: &cli::Down) -> anyhow::Result<ExitCode> {
-    let place = place(&options.folder)?;
+    let place = Place::of(&options.folder, &Surroundings::read())?;
     if ask(&place, Ask::Down)?.is_none() {
         complain(&format!("davy does not run in {}", place.project.display()));
         return Ok(ExitCode::from(NOT_RUNNING));
@@ -69,11 +68,6 @@ pub(crate) fn down(options: &cli::Down) -> anyhow::Result<ExitCode> {
         std::thread::sleep(DOWN_CHECK);
     }
     bail!("davy is still stopping; `davy status` shows what it waits for")
-}
-
-fn place(folder: &Path) -> anyhow::Result<Place> {
-    Place::of(folder, &Surroundings::read())
-        .with_context(|| format!("{} is not a folder davy can look into", folder.display()))
 }
 
 /// Asks the keeper of the folder; None when there is none.

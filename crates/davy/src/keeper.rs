@@ -123,8 +123,9 @@ impl Keeper {
                 _ = tick.tick() => self.console.tick(),
             }
         }
-        self.stop(&mut interrupt).await;
-        Ok(ending.unwrap_or(Ending::Asked))
+        let ending = ending.unwrap_or(Ending::Asked);
+        self.stop(&ending, &mut interrupt).await;
+        Ok(ending)
     }
 
     fn start_all(&mut self) {

@@ -15,6 +15,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use anyhow::bail;
 use serde::{Deserialize, Serialize};
 
 /// The folders of one project.
@@ -28,6 +29,19 @@ pub(crate) struct Place {
     pub(crate) run: PathBuf,
     /// Programs shared by all projects of the user.
     pub(crate) cache: PathBuf,
+}
+
+/// The folder a person named, or what is wrong with it.
+pub(crate) fn project(folder: &Path) -> anyhow::Result<PathBuf> {
+    let shown = folder.display();
+    match folder.canonicalize() {
+        Ok(path) if path.is_dir() => Ok(path),
+        Ok(_) => bail!("{shown} is a file; name the folder it lies in"),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            bail!("there is no folder {shown}")
+        }
+        Err(error) => bail!("davy can't look into {shown}: {error}"),
+    }
 }
 
 /// What of davy's own environment decides about folders.
@@ -52,11 +66,8 @@ impl Surroundings {
 
 impl Place {
     /// The folders of the project in `folder`. Makes nothing.
-    pub(crate) fn of(folder: &Path, around: &Surroundings) -> io::Result<Place> {
-        let project = folder.canonicalize()?;
-        if !project.is_dir() {
-            return Err(io::Error::from(io::ErrorKind::NotADirectory));
-        }
+    pub(crate) fn of(folder: &Path, around: &Surroundings) -> anyhow::Result<Place> {
+        let project = project(folder)?;
         let state = project.join(".davy");
         let run = proc::socket_folder(&state, LONGEST_SOCKET.len(), around.runtime.as_deref());
         let cache = match (&around.cache, &around.home) {

@@ -21,6 +21,7 @@ use crate::{check, logs};
 pub(crate) fn up(options: &cli::Up) -> anyhow::Result<ExitCode> {
     let started = Instant::now();
     let own = Own::open().context("davy can't open its own executable")?;
+    let place = Place::of(&options.folder, &Surroundings::read())?;
     let config = match config::load(&options.folder) {
         Ok(config) => config,
         Err(report) => {
@@ -29,9 +30,6 @@ pub(crate) fn up(options: &cli::Up) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::FAILURE);
         }
     };
-    let folder = &options.folder;
-    let place = Place::of(folder, &Surroundings::read())
-        .with_context(|| format!("{} is not a folder davy can look into", folder.display()))?;
     place.make().with_context(|| cannot_write(&place.state))?;
     let _lock = lock(&place)?;
     let mut console = Console::new(started);

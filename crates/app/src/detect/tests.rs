@@ -133,9 +133,11 @@ fn any_wsgi_callable_is_found() {
 
 #[test]
 fn asgi_frameworks_are_refused_by_name() {
-    let error =
-        detected([("app.py", "from fastapi import FastAPI\napp = FastAPI()\n")]).unwrap_err();
-    assert!(error.to_string().contains("app.py uses fastapi"), "{error}");
+    for file in ["app.py", "main.py"] {
+        let source = "from fastapi import FastAPI\napp = FastAPI()\n";
+        let error = detected([(file, source)]).unwrap_err();
+        assert!(error.to_string().contains(&format!("{file} uses fastapi")), "{error}");
+    }
 }
 
 #[test]

@@ -8,6 +8,7 @@ application can't be loaded.
 
 import functools
 import importlib
+import inspect
 import os
 import signal
 import socket
@@ -25,8 +26,8 @@ def worker_package():
     package.__path__ = [home]
     sys.modules[package.__name__] = package
     sys.path[:] = [os.getcwd()] + [path for path in sys.path if path != home]
-    server = importlib.import_module("davy_worker.server")
-    return server, importlib.import_module("davy_worker.wsgi")
+    names = ("server", "wsgi", "output")
+    return [importlib.import_module("davy_worker." + name) for name in names]
 
 
 def take_listener():
@@ -49,6 +50,8 @@ def load(name):
         found = found()
     if not callable(found):
         raise TypeError("%s is a %s, which can't be called" % (name, type(found).__name__))
+    if any(map(inspect.iscoroutinefunction, (found, type(found).__call__))):
+        raise TypeError("%s speaks ASGI; this version of davy runs WSGI applications" % name)
     return found
 
 
@@ -60,7 +63,8 @@ def main(arguments):
         return USAGE
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     listener = take_listener()
-    server, wsgi = worker_package()
+    server, wsgi, output = worker_package()
+    output.mark_streams()
     sys.argv[:] = [name]
     try:
         application = load(name)

@@ -13,6 +13,7 @@ import sys
 import traceback
 from time import monotonic_ns
 
+from . import output
 from .server import Gone
 from .wire import head_of
 
@@ -140,6 +141,7 @@ class Response:
 def serve(application, stream):
     """Runs the application for one request."""
     environ = environ_of(stream)
+    output.request_id = environ["davy.request_id"]
     response = Response(stream, environ["REQUEST_METHOD"] == "HEAD")
     try:
         iterable = application(environ, response.start)
@@ -152,8 +154,10 @@ def serve(application, stream):
     except Gone:
         stream.abort("the visitor has gone", response.started)
     except BaseException as error:  # sys.exit() in a view ends the request, not the worker
-        report(environ["davy.request_id"])
+        report()
         stream.abort(reason_of(error), response.started)
+    finally:
+        output.request_id = ""
 
 
 def environ_of(stream):
@@ -170,10 +174,10 @@ def environ_of(stream):
     return environ
 
 
-def report(request_id):
-    """The exception in hand on stderr, under the request's id."""
+def report():
+    """The exception in hand on stderr, whose lines bear the request's id."""
     try:
-        sys.stderr.write("request %s failed\n%s" % (request_id, traceback.format_exc()))
+        sys.stderr.write("the request failed\n%s" % traceback.format_exc())
         sys.stderr.flush()
     except Exception:  # stderr is gone or the application's own: there is nowhere to tell it
         pass

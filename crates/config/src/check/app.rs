@@ -21,19 +21,19 @@ pub(super) fn app(text: &str) -> Result<App, Fault> {
 /// `module:callable`, as Gunicorn and others write it.
 fn named(module: &str, callable: &str) -> Result<App, Fault> {
     let dotted = module.strip_suffix(".py").unwrap_or(module).trim_matches('/').replace('/', ".");
-    if callable.contains('(') {
+    let called = callable.strip_suffix("()").unwrap_or(callable);
+    if called.contains('(') {
         return Err(Fault::new(
-            "`app` names a callable; it is not called here",
-            "assign its result in the module: `application = create_app()`, and name that",
+            "a function in `app` is called without arguments",
+            "write \"module:create_app()\", or assign its result in the module and name that",
         ));
     }
-    if dotted != module && dotted.split('.').all(is_identifier) && is_identifier(callable) {
+    if dotted != module && dotted.split('.').all(is_identifier) && is_identifier(called) {
         return Err(Fault::new(
             format!("`app` takes a Python module, not a file: `{module}`"),
             format!("write \"{dotted}:{callable}\""),
         ));
     }
-    let called = callable.strip_suffix("()").unwrap_or(callable);
     for (what, name) in [("module", module), ("callable", called)] {
         if !name.split('.').all(is_identifier) {
             return Err(Fault::new(

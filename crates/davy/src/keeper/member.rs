@@ -159,7 +159,7 @@ impl Keeper {
         if let Some(channel) = self.channel(peer)
             && let Err(error) = channel.try_send(message, &[])
         {
-            tracing::warn!(child = name(peer), %error, "a child does not take its messages");
+            tracing::info!(child = name(peer), %error, "a child does not take its messages");
         }
     }
 }

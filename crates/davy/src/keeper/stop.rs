@@ -12,11 +12,11 @@ use tokio::signal::unix::Signal as Interrupts;
 use tokio::time::Instant;
 
 use super::program::PROGRAM_STOP;
-use super::{Event, Keeper};
+use super::{Ending, Event, Keeper};
 
 impl Keeper {
     /// Stops everything. A second Ctrl-C cuts the waiting short; the database still ends cleanly.
-    pub(super) async fn stop(&mut self, interrupt: &mut Interrupts) {
+    pub(super) async fn stop(&mut self, ending: &Ending, interrupt: &mut Interrupts) {
         if self.up {
             self.console.say("stop", "finishing what is in hand (Ctrl-C again: at once)");
         }
@@ -28,7 +28,7 @@ impl Keeper {
         }
         self.end_programs().await;
         self.end_orphans().await;
-        if self.up {
+        if *ending == Ending::Asked {
             self.console.say("stopped", "");
         }
         self.logs.flush();
