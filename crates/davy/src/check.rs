@@ -20,7 +20,7 @@ pub(crate) fn check(options: &cli::Check) -> anyhow::Result<ExitCode> {
             if options.json {
                 console::put(&format!("{:#}\n", report.to_json()));
             } else {
-                console::put(&render(&report, std::io::stdout().is_terminal()));
+                console::put(&render(&report, &std::io::stdout()));
             }
             return Ok(ExitCode::FAILURE);
         }
@@ -28,8 +28,8 @@ pub(crate) fn check(options: &cli::Check) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// A report as a person reads it, in colour on a terminal.
-pub(crate) fn render(report: &config::Report, terminal: bool) -> String {
-    let color = if terminal { config::Color::Always } else { config::Color::Never };
+/// A report as a person reads it on `shown_on`, in colour on a terminal.
+pub(crate) fn render(report: &config::Report, shown_on: &impl IsTerminal) -> String {
+    let color = if shown_on.is_terminal() { config::Color::Always } else { config::Color::Never };
     format!("{}\n", report.render(color).trim_end())
 }

@@ -3,6 +3,7 @@
 //! A thread does the writing. Its inbox is bounded: when disk or terminal can't follow, lines are
 //! dropped and counted, and no request waits for them.
 
+use std::borrow::Cow;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -191,15 +192,39 @@ impl Rotating {
     }
 }
 
+/// Text from outside, made harmless: control characters would let a request write lines of its own or
+/// speak to the terminal, and marks of direction would turn a line around.
+pub(crate) fn printable(text: &str) -> Cow<'_, str> {
+    if text.len() <= TEXT_MAX && !text.chars().any(is_harmful) {
+        return Cow::Borrowed(text);
+    }
+    let harmless = |c: char| if is_harmful(c) { c.escape_default().to_string() } else { c.into() };
+    text.chars().take(TEXT_MAX).map(harmless).collect()
+}
+
+fn is_harmful(c: char) -> bool {
+    let turns =
+        matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    turns || (c.is_control() && c != '\t')
+}
+
 const FILE_BYTES_MAX: u64 = 10 * 1024 * 1024;
 /// The file that is written to, and those put aside.
 const FILES_MAX: usize = 5;
 const LINES_WAITING_MAX: usize = 8192;
 const BATCH_BYTES_MAX: usize = 64 * 1024;
+/// In bytes; workers' lines are cut at the same length.
+const TEXT_MAX: usize = 8 * 1024;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn text_from_outside_stays_text() {
+        assert_eq!(printable("grüße\t1"), "grüße\t1");
+        assert_eq!(printable("a\u{1b}[2J\u{202e}b"), "a\\u{1b}[2J\\u{202e}b");
+    }
 
     #[test]
     fn five_files_are_kept_and_the_oldest_lines_go() {

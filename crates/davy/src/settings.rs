@@ -3,5 +3,6 @@
 pub(crate) mod app;
 pub(crate) mod db;
 pub(crate) mod dns;
+pub(crate) mod queue;
 pub(crate) mod start;
 pub(crate) mod web;

@@ -25,8 +25,8 @@ pub(crate) fn up(options: &cli::Up) -> anyhow::Result<ExitCode> {
     let config = match config::load(&options.folder) {
         Ok(config) => config,
         Err(report) => {
-            let terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
-            complain(&format!("the site is not started\n{}", check::render(&report, terminal)));
+            let report = check::render(&report, &std::io::stderr());
+            complain(&format!("the site is not started\n{report}"));
             return Ok(ExitCode::FAILURE);
         }
     };

@@ -234,21 +234,21 @@ impl Owner {
     fn read_links(&mut self) {
         let mut read = Vec::new();
         for (key, link) in &mut self.links {
-            read.push((*key, link.leaving, link.read(&self.wake)));
+            read.push((*key, link.read(&self.wake)));
         }
-        for (key, leaving, news) in read {
+        for (key, news) in read {
             match news {
-                Ok(news) => news.into_iter().for_each(|news| self.hear(key, leaving, news)),
+                Ok(news) => news.into_iter().for_each(|news| self.hear(key, news)),
                 Err(error) => self.unlink(key, &error),
             }
         }
     }
 
-    fn hear(&mut self, key: usize, leaving: bool, news: News) {
+    fn hear(&mut self, key: usize, news: News) {
         match news {
             News::Greeted(concurrency) => {
                 self.count_connected();
-                if !leaving {
+                if self.links.get(&key).is_some_and(|link| !link.leaving) {
                     self.step(Event::Up(key, concurrency));
                 }
             }

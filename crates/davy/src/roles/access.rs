@@ -1,10 +1,11 @@
 //! The line each request leaves in the log, with the time of each step.
 
-use std::borrow::Cow;
 use std::fmt::Write;
 
 use flow::Step;
 use web::Finished;
+
+use crate::logs::printable;
 
 /// `shop 1a2b3c4d5e6f 127.0.0.1 GET /cart 200 5120 B  web 0.1 queue 0.0 app 3.2 answer 0.1 response 0.0  total 3.5 ms`
 ///
@@ -37,36 +38,11 @@ pub(crate) fn line(finished: &Finished<'_>) -> String {
     line
 }
 
-/// Text from outside, made harmless: control characters would let a request write lines of its own or
-/// speak to the terminal, and marks of direction would turn a line around.
-pub(crate) fn printable(text: &str) -> Cow<'_, str> {
-    if text.len() <= TEXT_MAX && !text.chars().any(is_harmful) {
-        return Cow::Borrowed(text);
-    }
-    let harmless = |c: char| if is_harmful(c) { c.escape_default().to_string() } else { c.into() };
-    text.chars().take(TEXT_MAX).map(harmless).collect()
-}
-
-fn is_harmful(c: char) -> bool {
-    let turns =
-        matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    turns || (c.is_control() && c != '\t')
-}
-
-/// In bytes; workers' lines are cut at the same length.
-const TEXT_MAX: usize = 8 * 1024;
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use flow::{Client, Failure, Mark, RequestId, Scheme, SiteId, Stamp, Trace};
     use http::StatusCode;
-
-    #[test]
-    fn text_from_outside_stays_text() {
-        assert_eq!(printable("grüße\t1"), "grüße\t1");
-        assert_eq!(printable("a\u{1b}[2J\u{202e}b"), "a\\u{1b}[2J\\u{202e}b");
-    }
 
     #[test]
     fn a_line_names_the_times_and_the_step_that_failed() {

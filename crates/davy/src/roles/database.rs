@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use db::{Relay, RelaySettings, Server};
+use db::{Relay, Server};
 use flow::control::{Access, FromDb, Peer, ToDb, ToKeeper};
 use proc::{Channel, Own};
 use tokio::sync::watch;
@@ -44,8 +44,8 @@ impl Database {
         for site in &settings.sites {
             users.insert(server.site_database(site).await?.user);
         }
-        let relay = RelaySettings { users, ..RelaySettings::new(server.socket()) };
-        Ok(Database { server: Arc::new(server), relay: Relay::start(relay, listener)? })
+        let relay = Relay::start(settings::db::relay(server.socket(), users), listener)?;
+        Ok(Database { server: Arc::new(server), relay })
     }
 
     /// Meets a site: gives it its database whenever it asks for it.

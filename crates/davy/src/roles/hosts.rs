@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use web::Sites;
 
+use crate::settings;
 use crate::settings::start::EdgeSite;
 
 /// What the web step, the queues and the sites' own processes have in common.
@@ -52,7 +53,7 @@ impl Hosts {
             .iter()
             .map(|site| {
                 let (jobs, waiting) = mpsc::channel(HAND_OVER_MAX);
-                let queue = Queue::start(queue::Settings::default(), waiting);
+                let queue = Queue::start(settings::queue::settings(), waiting);
                 let site = site.clone();
                 Host { site, jobs, queue, mounts: Vec::new(), application: true }
             })

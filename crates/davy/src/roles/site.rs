@@ -17,11 +17,10 @@ use flow::control::{Access, Peer, ToKeeper};
 use proc::{Channel, Own};
 use tokio::sync::mpsc;
 
-use super::access::printable;
 use super::child::Child;
 use super::database;
 use super::running::Running;
-use crate::logs::{Logs, Reach};
+use crate::logs::{Logs, Reach, printable};
 use crate::settings;
 use crate::settings::start::SiteStart;
 

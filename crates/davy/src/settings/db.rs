@@ -1,8 +1,10 @@
 //! The database's settings.
 
+use std::collections::HashSet;
 use std::ffi::OsString;
+use std::path::PathBuf;
 
-use db::{Asked, Choice, Engine, Folders, Table, Url};
+use db::{Asked, Choice, Engine, Folders, RelaySettings, Table, Url};
 
 use crate::place::Place;
 
@@ -16,6 +18,11 @@ pub(crate) fn folders(place: &Place, path: OsString) -> Folders {
         cache: place.cache.clone(),
         path,
     }
+}
+
+/// The relay in front of the server at `server`, for these users and no others.
+pub(crate) fn relay(server: PathBuf, users: HashSet<String>) -> RelaySettings {
+    RelaySettings { users, ..RelaySettings::new(server) }
 }
 
 /// What database a site gets. `inherited` is DATABASE_URL in davy's own environment.
