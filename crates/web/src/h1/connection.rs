@@ -87,10 +87,13 @@ impl<R: Source, W: Sink> Connection<R, W> {
 
     /// Waits for the first byte of a request. None: the connection is over.
     async fn begin(&mut self) -> Option<Stamp> {
+        let mut empty_lines = 0;
         loop {
-            // Some clients send an empty line after content; it begins no request.
-            while self.incoming.buffer.starts_with(b"\r\n") {
+            // Some clients send an empty line after content; it begins no request (RFC 9112 §2.2).
+            // With more of them a connection could be kept for ever.
+            while empty_lines < EMPTY_LINES_MAX && self.incoming.buffer.starts_with(b"\r\n") {
                 self.incoming.buffer.advance(2);
+                empty_lines += 1;
             }
             if !self.incoming.buffer.is_empty() {
                 return Some(Stamp::now());
@@ -196,6 +199,8 @@ impl<R: Source, W: Sink> Connection<R, W> {
         }
     }
 }
+
+const EMPTY_LINES_MAX: usize = 4;
 
 #[cfg(test)]
 mod tests;

@@ -132,6 +132,17 @@ async fn a_head_that_drips_gets_408_after_head_timeout() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn empty_lines_do_not_keep_a_connection_for_ever() {
+    let mut stage = Stage::new(1 << 16);
+    for _ in 0..24 {
+        // It fails once the server has closed.
+        let _ = stage.client.write_all(b"\r\n").await;
+        seconds(5).await;
+    }
+    assert!(stage.task.is_finished(), "two minutes of nothing but empty lines");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_second_request_has_its_own_head_timeout() {
     let mut stage = Stage::new(1 << 16);
     for _ in 0..2 {
