@@ -90,7 +90,7 @@ pub(crate) async fn attend(
     child: &Child,
     mut orders: Orders,
     hosts: &mut Hosts,
-    mut announcements: mpsc::UnboundedReceiver<Announcement>,
+    mut announcements: mpsc::Receiver<Announcement>,
     announce: Announce,
 ) -> anyhow::Result<Instant> {
     let (mut end, mut failed) = (orders.end(), pin!(hosts.failed()));

@@ -19,7 +19,7 @@ use crate::settings::start::EdgeSite;
 pub(crate) struct Hosts {
     hosts: Vec<Host>,
     sites: Arc<ArcSwap<Sites>>,
-    announced: mpsc::UnboundedSender<Announcement>,
+    announced: mpsc::Sender<Announcement>,
 }
 
 struct Host {
@@ -47,8 +47,8 @@ pub(crate) struct Announced {
 impl Hosts {
     /// Starts a queue for each site, on the current runtime. Until a site announces itself its
     /// requests wait there.
-    pub(crate) fn start(sites: &[EdgeSite]) -> (Hosts, mpsc::UnboundedReceiver<Announcement>) {
-        let (announced, announcements) = mpsc::unbounded_channel();
+    pub(crate) fn start(sites: &[EdgeSite]) -> (Hosts, mpsc::Receiver<Announcement>) {
+        let (announced, announcements) = mpsc::channel(ANNOUNCEMENTS_MAX);
         let hosts = sites
             .iter()
             .map(|site| {
@@ -145,12 +145,12 @@ impl Hosts {
 }
 
 /// Passes on what a site's process says, until it ends.
-async fn attend(site: String, channel: Channel, announced: mpsc::UnboundedSender<Announcement>) {
+async fn attend(site: String, channel: Channel, announced: mpsc::Sender<Announcement>) {
     loop {
         match channel.receive::<ToEdge>().await {
             Ok(Some((message, folders))) => {
                 let site = site.clone();
-                let _ = announced.send(Announcement { site, message, folders });
+                let _ = announced.send(Announcement { site, message, folders }).await;
             }
             Ok(None) => return,
             Err(error) => return tracing::error!(site, %error, "a site sent nonsense"),
@@ -158,5 +158,7 @@ async fn attend(site: String, channel: Channel, announced: mpsc::UnboundedSender
     }
 }
 
+/// Announcements that wait to be taken; a site that has more to say waits.
+const ANNOUNCEMENTS_MAX: usize = 16;
 /// Requests on their way from the web step's threads to a queue; the queue has its own limit.
 const HAND_OVER_MAX: usize = 1024;
