@@ -288,7 +288,7 @@ fn told_to_stop_it_answers_what_it_has_begun_and_nothing_else() {
 }
 
 #[test]
-fn told_to_stop_while_idle_it_ends_at_once_and_the_second_time_whatever_it_does() {
+fn told_to_stop_while_idle_it_ends_at_once() {
     let mut worker = Worker::start(APP);
     let mut peer = worker.connect();
     worker.signal(Signal::INT);
@@ -296,7 +296,10 @@ fn told_to_stop_while_idle_it_ends_at_once_and_the_second_time_whatever_it_does(
     assert_eq!(peer.answer(1).status, 200, "Ctrl-C is the keeper's business");
     worker.signal(Signal::TERM);
     assert_eq!(worker.wait().code(), Some(0));
+}
 
+#[test]
+fn told_to_stop_twice_it_answers_what_it_has_begun_all_the_same() {
     let mut worker = Worker::start(APP);
     let mut peer = worker.connect();
     peer.post_begun(1, "/");
@@ -305,7 +308,10 @@ fn told_to_stop_while_idle_it_ends_at_once_and_the_second_time_whatever_it_does(
         std::thread::yield_now();
     }
     worker.signal(Signal::TERM);
-    assert_eq!(worker.wait().code(), Some(1));
+    assert_eq!(peer.read().unwrap().kind, GOAWAY);
+    peer.send(END, 0, 1, b"");
+    assert_eq!(peer.answer(1).status, 200);
+    assert_eq!(worker.wait().code(), Some(0));
 }
 
 #[test]

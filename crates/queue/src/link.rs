@@ -150,9 +150,12 @@ impl Link {
         }
     }
 
-    /// Reads what is there and works it off.
-    pub(crate) fn read(&mut self, wake: &Arc<Notify>) -> Result<Vec<News>, LinkError> {
-        let mut news = Vec::new();
+    /// Reads what is there and works it off. The news counts also when the link has ended.
+    pub(crate) fn read(
+        &mut self,
+        wake: &Arc<Notify>,
+        news: &mut Vec<News>,
+    ) -> Result<(), LinkError> {
         while let Some(read) = self.read_some() {
             match read {
                 Ok(0) => return Err(LinkError::Closed),
@@ -161,7 +164,7 @@ impl Link {
                 Err(error) => return Err(error.into()),
                 Ok(_) => {
                     while let Some(frame) = frame::decode(&mut self.incoming)? {
-                        self.take(frame, wake, &mut news)?;
+                        self.take(frame, wake, news)?;
                     }
                 }
             }
@@ -171,7 +174,7 @@ impl Link {
             }
         }
         self.streams.values_mut().for_each(|stream| stream.flow(wake));
-        Ok(news)
+        Ok(())
     }
 
     /// What there is to read, if anything. Polled, not tried: after a short read tokio knows that

@@ -234,12 +234,14 @@ impl Owner {
     fn read_links(&mut self) {
         let mut read = Vec::new();
         for (key, link) in &mut self.links {
-            read.push((*key, link.read(&self.wake)));
+            let mut news = Vec::new();
+            let end = link.read(&self.wake, &mut news);
+            read.push((*key, news, end));
         }
-        for (key, news) in read {
-            match news {
-                Ok(news) => news.into_iter().for_each(|news| self.hear(key, news)),
-                Err(error) => self.unlink(key, &error),
+        for (key, news, end) in read {
+            news.into_iter().for_each(|news| self.hear(key, news));
+            if let Err(error) = end {
+                self.unlink(key, &error);
             }
         }
     }

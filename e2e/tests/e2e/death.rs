@@ -35,7 +35,7 @@ fn comes_again(davy: &Davy<'_>, name: &str, old: u32) {
 /// A request that comes while a part is away waits for its answer.
 fn a_request_waits(davy: &Davy<'_>, message: &str) {
     let page = curl(&davy.url("/"));
-    assert_eq!(page.status, 200, "{}", page.text());
+    assert_eq!(page.status, 200, "{}", davy.log("edge"));
     assert!(page.text().contains(message), "{}", page.text());
 }
 

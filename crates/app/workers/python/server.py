@@ -187,9 +187,12 @@ class Server:
         self.close_all()
 
     def stop(self, *_):
-        """Signal handler of SIGTERM. The second one, or 30 s of the first, ends the process."""
+        """Signal handler of SIGTERM. After 30 s the process ends whatever it does.
+
+        A second one changes nothing: a site that dies sends one for each of its threads.
+        """
         if self.stopping:
-            os._exit(1)
+            return
         self.stopping = True
         last_resort = threading.Timer(STOP_SECONDS, os._exit, (1,))
         last_resort.daemon = True
