@@ -17,7 +17,7 @@ mod stop;
 
 use std::collections::BTreeMap;
 use std::os::fd::AsFd;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use flow::control::{Line, LineState, Peer, Program, ToChild, ToKeeper};
 use proc::{Backoff, Channel, Door, Exit, Own};
@@ -241,6 +241,15 @@ impl Keeper {
         self.count
     }
 
+    /// Lets an event happen after a wait.
+    fn later(&self, wait: Duration, event: Event) {
+        let events = self.events.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(wait).await;
+            let _ = events.send(event);
+        });
+    }
+
     /// Lets the door's callers ask.
     fn answer_at(&self, door: Door) {
         let events = self.events.clone();
@@ -285,6 +294,6 @@ struct Restarts {
 
 /// What one child has to say for `davy status`.
 const LINES_MAX: usize = 50;
-const ACCEPT_AGAIN: std::time::Duration = std::time::Duration::from_millis(100);
-const TICK: std::time::Duration = std::time::Duration::from_millis(200);
-const ASK_TIME: std::time::Duration = std::time::Duration::from_secs(5);
+const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
+const TICK: Duration = Duration::from_millis(200);
+const ASK_TIME: Duration = Duration::from_secs(5);

@@ -29,11 +29,7 @@ impl Keeper {
             .collect();
         waiting.iter().for_each(|peer| self.tell(peer, &ToChild::Status));
         self.inquiries.insert(number, Inquiry { caller, waiting, told: BTreeMap::new() });
-        let events = self.events.clone();
-        tokio::spawn(async move {
-            tokio::time::sleep(CHILD_ANSWERS_WITHIN).await;
-            let _ = events.send(Event::InquiryLate(number));
-        });
+        self.later(CHILD_ANSWERS_WITHIN, Event::InquiryLate(number));
     }
 
     pub(super) fn note_status(&mut self, peer: &Peer, status: &Value) {

@@ -147,11 +147,7 @@ impl Keeper {
         let wait = member.restarts.backoff.died(since.elapsed());
         member.restarts.count += 1;
         member.waiting = true;
-        let (events, peer) = (self.events.clone(), peer.clone());
-        tokio::spawn(async move {
-            tokio::time::sleep(wait).await;
-            let _ = events.send(Event::Restart(peer));
-        });
+        self.later(wait, Event::Restart(peer.clone()));
     }
 
     /// Sends a message to a child; one that can't take it is about to be buried.

@@ -90,11 +90,7 @@ impl Keeper {
         let wait = running.restarts.backoff.died(since.elapsed());
         running.restarts.count += 1;
         running.waiting = true;
-        let (events, name) = (self.events.clone(), name.to_string());
-        tokio::spawn(async move {
-            tokio::time::sleep(wait).await;
-            let _ = events.send(Event::RestartProgram(name));
-        });
+        self.later(wait, Event::RestartProgram(name.to_string()));
     }
 }
 

@@ -104,6 +104,17 @@ fn end(stream: u32) -> Frame {
     Frame::End { stream, ended: Some(Stamp(2)) }
 }
 
+/// Lists a new worker in place of the old, which gets the request and answers it.
+async fn another_worker_answers(scene: &Scene, answer: oneshot::Receiver<Answer>) {
+    let path = scene.socket("new");
+    let listener = UnixListener::bind(&path).unwrap();
+    scene.queue.reload(vec![path]);
+    let mut new = Played::accept(&listener).await;
+    let (stream, _) = new.hear_request().await;
+    new.say(&[head(stream, b"ok"), end(stream)]).await;
+    assert!(answer.await.unwrap().is_ok());
+}
+
 async fn collect(mut body: Body) -> Result<Vec<u8>, flow::BodyError> {
     let mut all = Vec::new();
     while let Some(piece) = body.next().await {
@@ -307,13 +318,7 @@ async fn requests_that_a_stopping_worker_has_not_begun_go_to_the_next() {
     old.say(&[Frame::GoAway { last: stream - 1 }]).await;
     drop(old);
 
-    let path = scene.socket("new");
-    let listener = UnixListener::bind(&path).unwrap();
-    scene.queue.reload(vec![path]);
-    let mut new = Played::accept(&listener).await;
-    let (stream, _) = new.hear_request().await;
-    new.say(&[head(stream, b"ok"), end(stream)]).await;
-    assert!(answer.await.unwrap().is_ok());
+    another_worker_answers(&scene, answer).await;
 }
 
 #[tokio::test]
@@ -327,13 +332,7 @@ async fn a_worker_that_stops_with_its_answer_gets_no_further_request() {
     assert!(first.await.unwrap().is_ok());
     assert!(old.hear().await.is_none());
 
-    let path = scene.socket("new");
-    let listener = UnixListener::bind(&path).unwrap();
-    scene.queue.reload(vec![path]);
-    let mut new = Played::accept(&listener).await;
-    let (stream, _) = new.hear_request().await;
-    new.say(&[head(stream, b"ok"), end(stream)]).await;
-    assert!(second.await.unwrap().is_ok());
+    another_worker_answers(&scene, second).await;
 }
 
 #[tokio::test]
