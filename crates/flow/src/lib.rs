@@ -13,9 +13,11 @@
 
 mod body;
 pub mod control;
+mod query;
 mod request;
 mod step;
 
 pub use body::{Body, BodyError, Overflow, Reader, Writer};
+pub use query::{Passed, QUERY_TEXT_MAX, Query};
 pub use request::{Answer, Client, Failure, Job, Request, Response, Scheme, SiteId};
 pub use step::{Mark, RequestId, Stamp, Step, Trace};

@@ -4,7 +4,7 @@
 //! machine (edge, worker) can be compared. A stamp of zero means "did not happen".
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -130,12 +130,13 @@ pub struct Trace {
     /// The id that page, log line and trace share.
     pub id: RequestId,
     marks: [AtomicU64; MARKS],
+    worker: AtomicU32,
 }
 
 impl Trace {
     /// A trace with no marks yet.
     pub fn new(id: RequestId) -> Trace {
-        Trace { id, marks: [const { AtomicU64::new(0) }; MARKS] }
+        Trace { id, marks: [const { AtomicU64::new(0) }; MARKS], worker: AtomicU32::new(0) }
     }
 
     /// Leaves a mark; a second one at the same place replaces the first.
@@ -149,6 +150,16 @@ impl Trace {
             0 => None,
             at => Some(Stamp(at)),
         }
+    }
+
+    /// Says which worker the request was handed to, by its process id; the last one counts.
+    pub fn hand_to(&self, worker: u32) {
+        self.worker.store(worker, Ordering::Relaxed);
+    }
+
+    /// The process id of the worker it was handed to, if it was.
+    pub fn worker(&self) -> Option<u32> {
+        Some(self.worker.load(Ordering::Relaxed)).filter(|pid| *pid != 0)
     }
 
     /// How long a step took, if both of its ends were marked.
