@@ -3,33 +3,60 @@
 //! First come, first served. An idle worker gets the oldest request at once, the most recently idle
 //! worker first (its caches are warm); a request that nobody is free for waits, up to a limit in
 //! number and in time.
+//!
+//! Workers that answer within a millisecond would spend their time on waiting for the next request.
+//! So a request that may be repeated is written ahead to a busy worker whose recent ones were quick,
+//! and runs when those before it have ended. If one of those is not quick after all, the requests
+//! behind it are recalled and go elsewhere:
+//!
+//! ```text
+//!  worker 1   [ 2 s ............................................
+//!               | a | b | c |            written ahead, behind it
+//!               '---'---'---'-- after 4 ms recalled --> worker 2   [..|..| a | b | c |
+//! ```
+//! A request that must not be run twice is handed to an idle worker alone, and never recalled.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
 
 use flow::Stamp;
 
 use crate::Settings;
+use worker::{Sent, Worker};
 
-/// A request, by its place among the owner's jobs.
-pub(crate) type JobKey = usize;
+mod worker;
+
+/// A request; no number is used twice.
+pub(crate) type JobKey = u64;
 /// A worker, by its place among the owner's links.
 pub(crate) type WorkerKey = usize;
+
+/// How a request may be handed out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Handing {
+    /// To an idle worker, once.
+    Once,
+    /// Also ahead to a busy one, in a frame of so many bytes; it may be recalled and sent again.
+    Ahead(usize),
+}
 
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Event {
     /// A request came.
-    Arrived(JobKey),
+    Arrived(JobKey, Handing),
     /// A request came back from a worker that did not begin it.
-    Returned(JobKey),
+    Returned(JobKey, Handing),
     /// Nobody waits for a request's answer any more.
     Left(JobKey),
     /// A worker is there that takes so many requests at a time.
     Up(WorkerKey, u16),
     /// A worker takes no more requests.
+    Leaving(WorkerKey),
+    /// A worker has gone, with all it had.
     Down(WorkerKey),
-    /// A worker has finished a request.
-    Freed(WorkerKey),
+    /// A worker has finished a request, and was at it for so long, if it says.
+    Ended(WorkerKey, JobKey, Option<Duration>),
     /// Time has passed.
     Tick,
 }
@@ -39,6 +66,8 @@ pub(crate) enum Event {
 pub(crate) enum Action {
     /// Hand the request to the worker.
     Hand(JobKey, WorkerKey),
+    /// Take the request back from the worker, which has not begun it, and say that it returned.
+    Recall(JobKey, WorkerKey),
     /// Answer the request with a refusal.
     Refuse(JobKey, Refusal),
 }
@@ -52,20 +81,28 @@ pub(crate) enum Refusal {
     Late,
 }
 
+/// A request that no worker has.
+#[derive(Clone, Copy, Debug)]
+struct Waiting {
+    job: JobKey,
+    handing: Handing,
+    until: Stamp,
+}
+
 /// The state of the policy.
 #[derive(Debug)]
 pub(crate) struct Dispatch {
     settings: Settings,
-    waiting: VecDeque<(JobKey, Stamp)>,
-    /// How many more requests each worker takes.
-    free: HashMap<WorkerKey, u16>,
+    waiting: VecDeque<Waiting>,
+    workers: BTreeMap<WorkerKey, Worker>,
     /// The workers with room, the most recently idle one last.
     idle: Vec<WorkerKey>,
 }
 
 impl Dispatch {
     pub(crate) fn new(settings: Settings) -> Dispatch {
-        Dispatch { settings, waiting: VecDeque::new(), free: HashMap::new(), idle: Vec::new() }
+        let (waiting, idle) = (VecDeque::new(), Vec::new());
+        Dispatch { settings, waiting, workers: BTreeMap::new(), idle }
     }
 
     /// How many requests wait.
@@ -73,71 +110,119 @@ impl Dispatch {
         self.waiting.len()
     }
 
+    /// The requests that were written ahead to a worker and wait there, the oldest first.
+    pub(crate) fn behind(&self, worker: WorkerKey) -> Vec<JobKey> {
+        let worker = self.workers.get(&worker);
+        worker.map(|worker| worker.behind().map(|sent| sent.job).collect()).unwrap_or_default()
+    }
+
+    /// When the next requests are to be recalled, if nothing happens until then: a tick is due.
+    pub(crate) fn next_recall(&self) -> Option<Stamp> {
+        self.workers.values().filter_map(Worker::recall_at).min()
+    }
+
     /// Takes an event and appends what is to be done.
     pub(crate) fn step(&mut self, now: Stamp, event: Event, actions: &mut Vec<Action>) {
         match event {
-            Event::Arrived(job) => self.arrived(now, job, actions),
-            Event::Returned(job) => self.returned(now, job),
-            Event::Left(left) => self.waiting.retain(|(job, _)| *job != left),
+            Event::Arrived(job, handing) => self.arrived(now, job, handing, actions),
+            Event::Returned(job, handing) => self.returned(now, job, handing),
+            Event::Left(left) => self.waiting.retain(|waiting| waiting.job != left),
             Event::Up(worker, concurrency) => {
-                self.free.insert(worker, concurrency);
+                self.workers.insert(worker, Worker::new(concurrency.into()));
                 self.idle.push(worker);
             }
-            Event::Down(worker) => {
-                self.free.remove(&worker);
+            Event::Leaving(worker) => {
                 self.idle.retain(|idle| *idle != worker);
+                if let Some(worker) = self.workers.get_mut(&worker) {
+                    worker.leaving = true;
+                }
             }
-            Event::Freed(worker) => self.freed(worker),
-            Event::Tick => self.refuse_late(now, actions),
+            Event::Down(worker) => {
+                self.idle.retain(|idle| *idle != worker);
+                self.workers.remove(&worker);
+            }
+            Event::Ended(worker, job, took) => self.ended(now, worker, job, took),
+            Event::Tick => {
+                self.refuse_late(now, actions);
+                self.recall(now, actions);
+            }
         }
-        self.hand_out(actions);
+        self.hand_out(now, actions);
     }
 
-    fn arrived(&mut self, now: Stamp, job: JobKey, actions: &mut Vec<Action>) {
-        if self.idle.is_empty() && self.waiting.len() >= self.settings.waiting_max {
-            actions.push(Action::Refuse(job, Refusal::Full));
+    fn arrived(&mut self, now: Stamp, job: JobKey, handing: Handing, actions: &mut Vec<Action>) {
+        let until = now.after(self.settings.wait_max);
+        let waiting = Waiting { job, handing, until };
+        let nobody_waits = self.waiting.is_empty();
+        let may_wait = self.waiting.len() < self.settings.waiting_max;
+        if may_wait || (nobody_waits && self.choose(now, waiting).is_some()) {
+            self.waiting.push_back(waiting);
         } else {
-            self.waiting.push_back((job, now.after(self.settings.wait_max)));
+            actions.push(Action::Refuse(job, Refusal::Full));
         }
     }
 
     /// It goes to the front, where it was; and no later than who is there now.
-    fn returned(&mut self, now: Stamp, job: JobKey) {
-        let until = now.after(self.settings.wait_max);
-        let until = self.waiting.front().map_or(until, |(_, first)| until.min(*first));
-        self.waiting.push_front((job, until));
+    fn returned(&mut self, now: Stamp, job: JobKey, handing: Handing) {
+        let sent = self.workers.values_mut().find_map(|worker| worker.take(job));
+        let until = sent.map_or_else(|| now.after(self.settings.wait_max), |sent| sent.until);
+        let until = self.waiting.front().map_or(until, |first| until.min(first.until));
+        self.waiting.push_front(Waiting { job, handing, until });
     }
 
-    fn freed(&mut self, worker: WorkerKey) {
-        // A worker that is down is not in the table any more.
-        let Some(free) = self.free.get_mut(&worker) else { return };
-        *free += 1;
-        if *free == 1 {
-            self.idle.push(worker);
+    fn ended(&mut self, now: Stamp, key: WorkerKey, job: JobKey, took: Option<Duration>) {
+        let Some(worker) = self.workers.get_mut(&key) else { return };
+        let had_room = worker.has_room();
+        worker.ended(now, job, took);
+        if worker.has_room() && !had_room && !worker.leaving {
+            self.idle.push(key);
         }
     }
 
     /// All wait equally long, so the oldest is always in front.
     fn refuse_late(&mut self, now: Stamp, actions: &mut Vec<Action>) {
-        while let Some((job, until)) = self.waiting.front().copied()
-            && until <= now
-        {
-            self.waiting.pop_front();
-            actions.push(Action::Refuse(job, Refusal::Late));
+        while let Some(first) = self.waiting.pop_front_if(|first| first.until <= now) {
+            actions.push(Action::Refuse(first.job, Refusal::Late));
         }
     }
 
-    fn hand_out(&mut self, actions: &mut Vec<Action>) {
-        while let Some(worker) = self.idle.last().copied()
-            && let Some((job, _)) = self.waiting.pop_front()
-        {
-            actions.push(Action::Hand(job, worker));
-            let free = self.free.entry(worker).or_insert(1);
-            *free -= 1;
-            if *free == 0 {
-                self.idle.pop();
+    /// The newest first, as each that returns goes to the front.
+    fn recall(&mut self, now: Stamp, actions: &mut Vec<Action>) {
+        for (key, worker) in &mut self.workers {
+            if worker.recall_at().is_some_and(|at| at <= now) {
+                worker.recalling = true;
+                actions.extend(worker.behind().rev().map(|sent| Action::Recall(sent.job, *key)));
             }
         }
+    }
+
+    /// Strictly in the order of arrival: who must wait for an idle worker is not overtaken.
+    fn hand_out(&mut self, now: Stamp, actions: &mut Vec<Action>) {
+        while let Some(Waiting { job, handing, until }) = self.waiting.front().copied()
+            && let Some(key) = self.choose(now, Waiting { job, handing, until })
+            && let Some(worker) = self.workers.get_mut(&key)
+        {
+            self.waiting.pop_front();
+            worker.hand(now, Sent { job, handing, until });
+            if !worker.has_room() {
+                self.idle.retain(|idle| *idle != key);
+            }
+            actions.push(Action::Hand(job, key));
+        }
+    }
+
+    /// The worker for a request, if there is one: the most recently idle one, or else the least
+    /// loaded one that it may be written ahead to.
+    fn choose(&self, now: Stamp, waiting: Waiting) -> Option<WorkerKey> {
+        if let Some(idle) = self.idle.last() {
+            return Some(*idle);
+        }
+        let Handing::Ahead(bytes) = waiting.handing else { return None };
+        let mut quick = self.workers.iter().filter(|(_, worker)| worker.takes_ahead(now, bytes));
+        let first = quick.next()?;
+        let least = quick
+            .fold(first, |least, next| if next.1.load() < least.1.load() { next } else { least });
+        Some(*least.0)
     }
 }
 

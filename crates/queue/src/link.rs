@@ -1,10 +1,11 @@
 //! The connection to one worker: frames in and out, and the requests the worker is at.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashSet};
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use flow::{Body, Failure, Step};
@@ -13,6 +14,7 @@ use tokio::io::AsyncReadExt;
 use tokio::net::UnixStream;
 use tokio::sync::{Notify, Semaphore};
 
+use crate::dispatch::JobKey;
 use crate::frame::{self, Content, Frame, REQUEST_WINDOW, VERSION, WireError};
 use crate::stream::{Stream, StreamError, Ticket};
 
@@ -21,7 +23,9 @@ pub(crate) struct Link {
     socket: UnixStream,
     incoming: BytesMut,
     outgoing: BytesMut,
-    streams: HashMap<u32, Stream>,
+    streams: BTreeMap<u32, Stream>,
+    /// Streams taken back from the worker, which it has not ended yet: what it still says is dropped.
+    recalled: HashSet<u32>,
     next: u32,
     greeted: bool,
     /// No longer listed: closes when its last request is done.
@@ -34,8 +38,8 @@ pub(crate) struct Link {
 pub(crate) enum News {
     /// The worker greeted: it takes so many requests at a time.
     Greeted(u16),
-    /// A request is done.
-    Finished,
+    /// A request is done; how long the worker was at it, if it says.
+    Ended(JobKey, Option<Duration>),
     /// The worker takes no more; these requests it has not begun, in the order they were handed.
     Leaving(Vec<Ticket>),
 }
@@ -55,6 +59,8 @@ pub(crate) enum LinkError {
     Version(u16),
     #[error("the worker sent a frame out of place")]
     OutOfPlace,
+    #[error("the worker does not end the requests that were recalled from it")]
+    Deaf,
     #[error("the worker is no longer listed")]
     Unlisted,
 }
@@ -76,7 +82,8 @@ impl Link {
             socket,
             incoming: BytesMut::new(),
             outgoing,
-            streams: HashMap::new(),
+            streams: BTreeMap::new(),
+            recalled: HashSet::new(),
             next: 1,
             greeted: false,
             leaving: false,
@@ -104,12 +111,14 @@ impl Link {
 
     /// Starts a request at the worker. The content that does not fit into the first window is given
     /// back as an upload.
-    pub(crate) fn hand(&mut self, ticket: Ticket) -> Option<Upload> {
+    pub(crate) fn hand(&mut self, mut ticket: Ticket) -> Option<Upload> {
         let stream = self.next;
         // Four billion requests on one connection: far beyond a worker's life.
         self.next = self.next.wrapping_add(1).max(1);
         let credit = Arc::new(Semaphore::new(REQUEST_WINDOW));
-        let Ticket { reply, trace, variables, body } = ticket;
+        ticket.trace.hand_to(self.pid);
+        let variables = ticket.variables.clone();
+        let body = std::mem::replace(&mut ticket.body, Body::Empty);
         let (content, now) = match body {
             Body::Empty => (Content::None, Some(Bytes::new())),
             Body::Full(ref bytes) if bytes.len() <= REQUEST_WINDOW => {
@@ -119,8 +128,7 @@ impl Link {
         };
         let again = (content == Content::None).then(|| variables.clone());
         frame::encode(&Frame::Request { stream, content, variables }, &mut self.outgoing);
-        let entry = Stream::new(reply, trace, credit.clone(), again);
-        self.streams.insert(stream, entry);
+        self.streams.insert(stream, Stream::new(ticket, credit.clone(), again));
         let Some(now) = now else { return Some(Upload { stream, body, credit }) };
         if content == Content::Follows {
             self.send_content(stream, now);
@@ -150,6 +158,19 @@ impl Link {
         }
     }
 
+    /// Takes a request back that the worker has not begun: it is told to forget it. None when its
+    /// answer has begun.
+    pub(crate) fn recall(&mut self, job: JobKey) -> Option<Ticket> {
+        let (&number, _) = self
+            .streams
+            .iter()
+            .rev()
+            .find(|(_, stream)| stream.job == job && stream.can_be_given_back())?;
+        self.abort(number, "given to another worker");
+        self.recalled.insert(number);
+        self.streams.remove(&number)?.give_back()
+    }
+
     /// Reads what is there and works it off. The news counts also when the link has ended.
     pub(crate) fn read(
         &mut self,
@@ -174,7 +195,7 @@ impl Link {
             }
         }
         self.streams.values_mut().for_each(|stream| stream.flow(wake));
-        Ok(())
+        if self.recalled.len() > RECALLED_MAX { Err(LinkError::Deaf) } else { Ok(()) }
     }
 
     /// What there is to read, if anything. Polled, not tried: after a short read tokio knows that
@@ -197,6 +218,12 @@ impl Link {
         news: &mut Vec<News>,
     ) -> Result<(), LinkError> {
         match frame {
+            Frame::Response { stream, .. }
+            | Frame::Data { stream, .. }
+            | Frame::Credit { stream, .. }
+                if self.recalled.contains(&stream) => {}
+            Frame::End { stream, ended: Some(_) } | Frame::Abort { stream, .. }
+                if self.recalled.remove(&stream) => {}
             Frame::Hello { version, concurrency, pid } if !self.greeted => {
                 if version != VERSION {
                     return Err(LinkError::Version(version));
@@ -215,15 +242,16 @@ impl Link {
                 entry.data(content, wake)?;
             }
             Frame::End { stream, ended: Some(ended) } => {
-                self.streams.remove(&stream).ok_or(LinkError::OutOfPlace)?.end(ended)?;
-                news.push(News::Finished);
+                let entry = self.streams.remove(&stream).ok_or(LinkError::OutOfPlace)?;
+                let job = entry.job;
+                news.push(News::Ended(job, entry.end(ended)?));
             }
             Frame::Abort { stream, started, ended, reason } => {
                 let entry = self.streams.remove(&stream).ok_or(LinkError::OutOfPlace)?;
                 entry.ran(started, ended);
                 let failure = Failure::new(Step::App, StatusCode::INTERNAL_SERVER_ERROR, reason);
+                news.push(News::Ended(entry.job, None));
                 entry.fail(failure, wake);
-                news.push(News::Finished);
             }
             Frame::Credit { stream, bytes } => {
                 // Credit may cross the stream's end.
@@ -245,18 +273,15 @@ impl Link {
 
     /// Takes the requests above `last` back: the worker will not run them.
     fn take_back(&mut self, last: u32, wake: &Arc<Notify>) -> Vec<Ticket> {
-        let mut above: Vec<u32> = self.streams.keys().copied().filter(|n| *n > last).collect();
-        above.sort_unstable();
-        let streams = above.iter().filter_map(|number| self.streams.remove(number));
+        let above = self.streams.split_off(&last.saturating_add(1));
         let mut tickets = Vec::new();
-        for stream in streams {
-            match stream.give_back() {
-                Ok(ticket) => tickets.push(ticket),
-                Err(stream) => {
-                    let cause = "the worker stopped before it ran the request";
-                    let status = StatusCode::SERVICE_UNAVAILABLE;
-                    stream.fail(Failure::new(Step::Queue, status, cause), wake);
-                }
+        for stream in above.into_values() {
+            if stream.can_be_given_back() {
+                tickets.extend(stream.give_back());
+            } else {
+                let cause = "the worker stopped before it ran the request";
+                let status = StatusCode::SERVICE_UNAVAILABLE;
+                stream.fail(Failure::new(Step::Queue, status, cause), wake);
             }
         }
         tickets
@@ -302,3 +327,5 @@ impl Link {
 const CLOSED: [io::ErrorKind; 2] = [io::ErrorKind::BrokenPipe, io::ErrorKind::ConnectionReset];
 const READ_BYTES: usize = 32 * 1024;
 const NEWS_MAX: usize = 64;
+/// A worker ends what was recalled when it next reads its socket; then no more than a few are open.
+const RECALLED_MAX: usize = 1024;

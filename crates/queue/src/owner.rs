@@ -2,19 +2,20 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
-use flow::{Failure, Job, Mark, Stamp, Step};
-use http::StatusCode;
-use slab::Slab;
+use flow::{Body, Failure, Job, Mark, Stamp, Step};
+use http::{Method, StatusCode};
 use tokio::net::UnixStream;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::AbortHandle;
+use tokio::time::Instant;
 
-use crate::dispatch::{Action, Dispatch, Event, Refusal};
+use crate::dispatch::{Action, Dispatch, Event, Handing, JobKey, Refusal};
 use crate::link::{Link, LinkError, News, Upload};
 use crate::stream::Ticket;
 use crate::{Settings, Status, variables};
@@ -46,7 +47,9 @@ enum Place {
 pub(crate) struct Owner {
     settings: Settings,
     dispatch: Dispatch,
-    jobs: Slab<Ticket>,
+    /// Requests that no worker has.
+    jobs: HashMap<JobKey, Ticket>,
+    next_job: JobKey,
     /// By a number that is never used again, so that late content can't reach another link.
     links: BTreeMap<usize, Link>,
     next_link: usize,
@@ -69,7 +72,8 @@ impl Owner {
         Owner {
             dispatch: Dispatch::new(settings.clone()),
             settings,
-            jobs: Slab::new(),
+            jobs: HashMap::new(),
+            next_job: 0,
             links: BTreeMap::new(),
             next_link: 0,
             places: HashMap::new(),
@@ -91,6 +95,7 @@ impl Owner {
         let mut batch = Vec::with_capacity(BATCH);
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let (mut recall, mut armed) = (pin!(tokio::time::sleep(Duration::ZERO)), false);
         let wake = self.wake.clone();
         let (mut open, mut handles) = (true, true);
         while open || handles || self.busy() {
@@ -111,11 +116,20 @@ impl Owner {
                 },
                 () = wake.notified() => {}
                 _ = tick.tick(), if busy => self.tick(),
+                () = recall.as_mut(), if armed => {
+                    armed = false;
+                    self.step(Event::Tick);
+                }
             }
             // Links first: a worker whose end is known gets no request.
             self.read_links();
             batch.drain(..).for_each(|job| self.arrive(job));
             self.act_and_flush();
+            // Set once until it rings, at most so often: a later end of the wait is seen then.
+            if !armed && let Some(at) = self.dispatch.next_recall() {
+                armed = true;
+                recall.as_mut().reset(Instant::now() + at.since(Stamp::now()));
+            }
             if self.draining.is_some() && !open && !self.busy() {
                 break;
             }
@@ -172,7 +186,7 @@ impl Owner {
                     if let Some(link) = self.links.get_mut(&key) {
                         link.leaving = true;
                     }
-                    self.step(Event::Down(key));
+                    self.step(Event::Leaving(key));
                 }
             }
         }
@@ -211,19 +225,25 @@ impl Owner {
             Ok(variables) => variables,
             Err(failure) => return drop(reply.send(Err(failure))),
         };
-        let ticket = Ticket { reply, trace: request.trace, variables, body: request.body };
-        let key = self.jobs.insert(ticket);
-        self.dispatch.step(now, Event::Arrived(key), &mut self.actions);
+        let repeatable = matches!(request.head.method, Method::GET | Method::HEAD);
+        let handing = match request.body {
+            Body::Empty if repeatable => Handing::Ahead(variables.len()),
+            _ => Handing::Once,
+        };
+        let (job, trace, body) = (self.next_job, request.trace, request.body);
+        self.next_job += 1;
+        self.jobs.insert(job, Ticket { job, handing, reply, trace, variables, body });
+        self.dispatch.step(now, Event::Arrived(job, handing), &mut self.actions);
     }
 
     /// Time has passed: requests that nobody waits for any more, or that waited too long, go.
     fn tick(&mut self) {
-        let left: Vec<usize> =
-            self.jobs.iter().filter(|(_, job)| job.reply.is_closed()).map(|(key, _)| key).collect();
-        for key in left {
-            self.jobs.remove(key);
-            self.step(Event::Left(key));
-        }
+        let left: Vec<JobKey> = self
+            .jobs
+            .extract_if(|_, ticket| ticket.reply.is_closed())
+            .map(|(job, _)| job)
+            .collect();
+        left.into_iter().for_each(|job| self.step(Event::Left(job)));
         self.step(Event::Tick);
     }
 
@@ -254,19 +274,33 @@ impl Owner {
                     self.step(Event::Up(key, concurrency));
                 }
             }
-            News::Finished => self.step(Event::Freed(key)),
+            News::Ended(job, took) => self.step(Event::Ended(key, job, took)),
             News::Leaving(tickets) => {
-                self.step(Event::Down(key));
-                for ticket in tickets.into_iter().rev() {
-                    let job = self.jobs.insert(ticket);
-                    self.step(Event::Returned(job));
-                }
+                self.step(Event::Leaving(key));
+                tickets.into_iter().rev().for_each(|ticket| self.take_back(ticket));
             }
         }
     }
 
-    /// A link has ended: what it was at fails, and a socket that is still listed is tried again.
+    /// A request that a worker has not begun waits again, in front.
+    fn take_back(&mut self, ticket: Ticket) {
+        let (job, handing) = (ticket.job, ticket.handing);
+        self.jobs.insert(job, ticket);
+        self.step(Event::Returned(job, handing));
+    }
+
+    /// Takes a request back that was written ahead to a worker.
+    fn recall(&mut self, job: JobKey, worker: usize) {
+        let ticket = self.links.get_mut(&worker).and_then(|link| link.recall(job));
+        ticket.into_iter().for_each(|ticket| self.take_back(ticket));
+    }
+
+    /// A link has ended: what it was at fails, what waited behind goes elsewhere, and a socket that
+    /// is still listed is tried again.
     fn unlink(&mut self, key: usize, error: &LinkError) {
+        self.step(Event::Leaving(key));
+        let behind = self.dispatch.behind(key);
+        behind.into_iter().rev().for_each(|job| self.recall(job, key));
         self.step(Event::Down(key));
         let Some(link) = self.links.remove(&key) else { return };
         self.count_connected();
@@ -309,24 +343,25 @@ impl Owner {
             for action in std::mem::take(&mut self.actions) {
                 match action {
                     Action::Hand(job, worker) => self.hand(job, worker),
+                    Action::Recall(job, worker) => self.recall(job, worker),
                     Action::Refuse(job, refusal) => {
-                        let job = self.jobs.remove(job);
-                        let _ = job.reply.send(Err(self.refusal(refusal)));
+                        if let Some(ticket) = self.jobs.remove(&job) {
+                            let _ = ticket.reply.send(Err(self.refusal(refusal)));
+                        }
                     }
                 }
             }
         }
     }
 
-    fn hand(&mut self, job: usize, worker: usize) {
-        let ticket = self.jobs.remove(job);
+    fn hand(&mut self, job: JobKey, worker: usize) {
+        let Some(ticket) = self.jobs.remove(&job) else { return };
         if ticket.reply.is_closed() {
-            return self.step(Event::Freed(worker));
+            return self.step(Event::Ended(worker, job, None));
         }
         // The worker may have gone away since the policy chose it.
         let Some(link) = self.links.get_mut(&worker).filter(|link| !link.leaving) else {
-            let job = self.jobs.insert(ticket);
-            return self.step(Event::Returned(job));
+            return self.take_back(ticket);
         };
         ticket.trace.mark(Mark::Handed, Stamp::now());
         self.handed += 1;

@@ -1,6 +1,7 @@
 //! One request at a worker: its answer as it comes in, and what is still owed to either side.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use flow::{Answer, Body, BodyError, Failure, Mark, Response, Stamp, Step, Trace, Writer};
@@ -8,10 +9,15 @@ use http::StatusCode;
 use tokio::sync::{Notify, Semaphore, oneshot};
 
 use crate::answer;
+use crate::dispatch::{Handing, JobKey};
 use crate::frame::RESPONSE_WINDOW;
 
 /// A request on its way to a worker.
 pub(crate) struct Ticket {
+    /// Its number among the owner's jobs.
+    pub(crate) job: JobKey,
+    /// How it may be handed out.
+    pub(crate) handing: Handing,
     /// Where its answer goes.
     pub(crate) reply: oneshot::Sender<Answer>,
     /// The stamps of its way.
@@ -31,6 +37,9 @@ pub(crate) struct Ticket {
 /// The head is kept back until the rest of the batch has been read, so that a small answer reaches
 /// the web step in one piece.
 pub(crate) struct Stream {
+    /// The request's number among the owner's jobs.
+    pub(crate) job: JobKey,
+    handing: Handing,
     state: State,
     trace: Arc<Trace>,
     /// What the worker may still send.
@@ -67,24 +76,30 @@ pub(crate) enum StreamError {
 }
 
 impl Stream {
+    /// A request that a worker is being handed. `again` is its head, if it can be taken back.
     pub(crate) fn new(
-        reply: oneshot::Sender<Answer>,
-        trace: Arc<Trace>,
+        ticket: Ticket,
         upload_credit: Arc<Semaphore>,
         again: Option<Bytes>,
     ) -> Stream {
+        let Ticket { job, handing, reply, trace, .. } = ticket;
         let state = State::Awaited(reply);
-        Stream { state, trace, window: RESPONSE_WINDOW, owed: 0, upload_credit, again }
+        let (window, owed) = (RESPONSE_WINDOW, 0);
+        Stream { job, handing, state, trace, window, owed, upload_credit, again }
     }
 
-    /// Takes back a request that the worker has not begun and never will.
-    pub(crate) fn give_back(self) -> Result<Ticket, Stream> {
-        match (self.state, self.again) {
-            (State::Awaited(reply), Some(variables)) => {
-                Ok(Ticket { reply, trace: self.trace, variables, body: Body::Empty })
-            }
-            (state, again) => Err(Stream { state, again, ..self }),
-        }
+    /// Whether no answer has begun and the request can be given to another worker.
+    pub(crate) fn can_be_given_back(&self) -> bool {
+        self.again.is_some() && matches!(self.state, State::Awaited(_))
+    }
+
+    /// Takes back a request that the worker has not begun and never will, if that can be done.
+    pub(crate) fn give_back(self) -> Option<Ticket> {
+        let Stream { job, handing, trace, .. } = self;
+        let (State::Awaited(reply), Some(variables)) = (self.state, self.again) else {
+            return None;
+        };
+        Some(Ticket { job, handing, reply, trace, variables, body: Body::Empty })
     }
 
     /// A RESPONSE frame. `Some` says why the answer can't be used; the visitor has been told.
@@ -130,9 +145,10 @@ impl Stream {
         }
     }
 
-    /// An END frame: the stream is over.
-    pub(crate) fn end(self, ended: Stamp) -> Result<(), StreamError> {
+    /// An END frame: the stream is over. Returns how long the worker was at the request.
+    pub(crate) fn end(self, ended: Stamp) -> Result<Option<Duration>, StreamError> {
         self.trace.mark(Mark::Ended, ended);
+        let took = self.trace.at(Mark::Started).map(|started| ended.since(started));
         self.upload_credit.close();
         match self.state {
             State::Awaited(_) => return Err(StreamError::NoHead),
@@ -143,7 +159,7 @@ impl Stream {
             State::Streaming(writer) => writer.end(),
             State::Given => {}
         }
-        Ok(())
+        Ok(took)
     }
 
     /// When the application ran, by the worker's stamps; zero means that it did not.

@@ -24,6 +24,8 @@ REQUEST_CREDIT = 65_536
 RESPONSE_PREFIX = 14
 # One read: below malloc's threshold for mapping, so that a small frame costs no page faults.
 READ_BYTES = 65_536
+# One turn of a connection takes no more, so that others come in between.
+READ_FRAMES = 64
 # A peer that lets this much wait unread is broken: content stops long before, at its credit.
 UNSENT_BYTES_MAX = 1_048_576
 
@@ -155,15 +157,25 @@ class Connection:
         self.waiting = waiting
 
     def receive(self):
-        """The frames that came with one read. Raises OSError when the peer is gone."""
+        """The frames that have come. Raises OSError when the peer is gone."""
+        found = []
+        read = self._read()
+        while read:
+            frames, self.rest = split(self.rest + read if self.rest else read)
+            found += frames
+            # A full read: what came last, an ABORT perhaps, is still to be read.
+            read = self._read() if len(read) == READ_BYTES and len(found) < READ_FRAMES else None
+        return found
+
+    def _read(self):
+        """What is there to read now, or None."""
         try:
             read = self.socket.recv(READ_BYTES)
         except (BlockingIOError, InterruptedError):
-            return ()
+            return None
         if not read:
             raise ConnectionResetError("closed by the edge")
-        found, self.rest = split(self.rest + read if self.rest else read)
-        return found
+        return read
 
     def send(self, frames):
         """Sends what can be sent now and keeps the rest. Raises OSError when the peer is gone."""

@@ -34,8 +34,17 @@ impl Scene {
     }
 
     fn ask(&self, body: Body) -> oneshot::Receiver<Answer> {
+        self.send(Method::POST, body)
+    }
+
+    fn get(&self) -> oneshot::Receiver<Answer> {
+        self.send(Method::GET, Body::Empty)
+    }
+
+    fn send(&self, method: Method, body: Body) -> oneshot::Receiver<Answer> {
         let (reply, answer) = oneshot::channel();
-        let (head, ()) = http::Request::post("/").body(()).unwrap().into_parts();
+        let request = http::Request::builder().method(method).uri("/").body(());
+        let (head, ()) = request.unwrap().into_parts();
         let address = "127.0.0.1:1".parse().unwrap();
         let client = Client { address, local: address, scheme: Scheme::Http };
         let trace = Arc::new(Trace::new(RequestId::new(1, 1)));
@@ -449,4 +458,66 @@ async fn a_visitor_that_goes_away_gives_up_its_place_in_the_queue() {
     tokio::task::yield_now().await;
     assert_eq!(scene.queue.status().await.waiting, 1);
     assert!(second.try_recv().is_err(), "it waits, and was not refused");
+}
+
+/// A worker that has answered enough, and quickly, for requests to be written ahead to it.
+async fn quick_worker(scene: &Scene) -> Played {
+    let mut worker = Played::start(scene).await;
+    for _ in 0..20 {
+        let answer = scene.get();
+        let (stream, _) = worker.hear_request().await;
+        worker.say(&[head(stream, b"quick"), end(stream)]).await;
+        assert!(answer.await.unwrap().is_ok());
+    }
+    worker
+}
+
+#[tokio::test]
+async fn what_is_behind_a_slow_request_is_recalled_for_another_worker_and_its_late_answer_dropped()
+{
+    let scene = Scene::new();
+    let mut slow = quick_worker(&scene).await;
+    let (first, second, third) = (scene.get(), scene.get(), scene.get());
+    let (front, _) = slow.hear_request().await;
+    let (behind, last) = (slow.hear_request().await.0, slow.hear_request().await.0);
+    for expected in [last, behind] {
+        let heard = slow.hear().await;
+        assert!(
+            matches!(heard, Some(Frame::Abort { stream, .. }) if stream == expected),
+            "{heard:?}"
+        );
+    }
+    let path = scene.socket("other");
+    let listener = UnixListener::bind(&path).unwrap();
+    scene.queue.reload(vec![scene.socket("w"), path]);
+    let mut other = Played::accept(&listener).await;
+    for answer in [second, third] {
+        let (stream, _) = other.hear_request().await;
+        other.say(&[head(stream, b"other"), end(stream)]).await;
+        assert!(matches!(answer.await.unwrap().unwrap().body, Body::Full(body) if body == "other"));
+    }
+    // The first worker had begun one of them after all.
+    slow.say(&[head(front, b"slow"), end(front), head(behind, b"late"), end(behind)]).await;
+    slow.say(&[Frame::abort(last, "not begun")]).await;
+    assert!(matches!(first.await.unwrap().unwrap().body, Body::Full(body) if body == "slow"));
+    let answer = scene.get();
+    let (stream, _) = tokio::select! {
+        heard = slow.hear_request() => heard,
+        heard = other.hear_request() => panic!("the other worker was idle before: {heard:?}"),
+    };
+    slow.say(&[head(stream, b"again"), end(stream)]).await;
+    assert!(answer.await.unwrap().is_ok(), "the link is still good");
+}
+
+#[tokio::test]
+async fn what_waited_behind_at_a_worker_that_died_goes_to_the_next() {
+    let scene = Scene::new();
+    let mut worker = quick_worker(&scene).await;
+    let (first, second) = (scene.get(), scene.get());
+    worker.hear_request().await;
+    worker.hear_request().await;
+    drop(worker);
+    let failure = first.await.unwrap().unwrap_err();
+    assert_eq!((failure.step, failure.status), (Step::App, StatusCode::BAD_GATEWAY));
+    another_worker_answers(&scene, second).await;
 }

@@ -1,0 +1,135 @@
+//! One worker as the policy sees it: what it has been handed, and how quick it was of late.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use flow::Stamp;
+
+use super::{Handing, JobKey};
+
+/// Frames that may wait at a worker behind those it runs.
+const AHEAD_FRAMES_MAX: usize = 8;
+/// Bytes that those may have together.
+const AHEAD_BYTES_MAX: usize = 64 * 1024;
+/// Requests that took less are quick.
+const QUICK: Duration = Duration::from_millis(1);
+/// When nothing has ended for so long, what waits behind is recalled. Such a wait is to be below
+/// 5 ms, and timers are as coarse as 1 ms.
+const RECALL_AFTER: Duration = Duration::from_millis(4);
+/// Of so many recent requests at most one may have been slow: the 99th percentile is quick.
+const RECENT: u32 = 100;
+/// Fewer say nothing about a worker.
+const RECENT_MIN: u32 = 20;
+
+/// A request that was handed to a worker.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sent {
+    pub(super) job: JobKey,
+    pub(super) handing: Handing,
+    pub(super) until: Stamp,
+}
+
+/// A worker.
+#[derive(Debug)]
+pub(super) struct Worker {
+    /// How many requests it runs at a time.
+    concurrency: usize,
+    /// What it was handed and has not finished, the oldest first: it runs those in front.
+    sent: VecDeque<Sent>,
+    /// Since when those it runs have been running without one of them ending.
+    since: Stamp,
+    recent: Recent,
+    /// It takes no more requests.
+    pub(super) leaving: bool,
+    /// What waits behind is being recalled already.
+    pub(super) recalling: bool,
+}
+
+impl Worker {
+    pub(super) fn new(concurrency: usize) -> Worker {
+        Worker {
+            concurrency: concurrency.max(1),
+            sent: VecDeque::new(),
+            since: Stamp::default(),
+            recent: Recent::default(),
+            leaving: false,
+            recalling: false,
+        }
+    }
+
+    /// How many requests it has.
+    pub(super) fn load(&self) -> usize {
+        self.sent.len()
+    }
+
+    /// Whether it would run one more at once.
+    pub(super) fn has_room(&self) -> bool {
+        self.sent.len() < self.concurrency
+    }
+
+    /// What waits behind the requests it runs, the oldest first.
+    pub(super) fn behind(&self) -> impl DoubleEndedIterator<Item = &Sent> {
+        self.sent.range(self.concurrency.min(self.sent.len())..)
+    }
+
+    /// Whether a frame may be written ahead to it: there is room, it was quick of late, and it is
+    /// quick now.
+    pub(super) fn takes_ahead(&self, now: Stamp, bytes: usize) -> bool {
+        let sizes = self.behind().map(|sent| match sent.handing {
+            Handing::Ahead(bytes) => bytes,
+            Handing::Once => 0,
+        });
+        !self.leaving
+            && self.sent.len() < self.concurrency + AHEAD_FRAMES_MAX
+            && self.recent.quick()
+            && now.since(self.since) < QUICK
+            && sizes.sum::<usize>() + bytes <= AHEAD_BYTES_MAX
+    }
+
+    /// When what waits behind is to be recalled.
+    pub(super) fn recall_at(&self) -> Option<Stamp> {
+        let waits = self.sent.len() > self.concurrency && !self.recalling;
+        waits.then(|| self.since.after(RECALL_AFTER))
+    }
+
+    pub(super) fn hand(&mut self, now: Stamp, sent: Sent) {
+        if self.has_room() {
+            self.since = now;
+        }
+        self.sent.push_back(sent);
+    }
+
+    pub(super) fn ended(&mut self, now: Stamp, job: JobKey, took: Option<Duration>) {
+        if self.take(job).is_some() {
+            self.since = now;
+            self.recalling = false;
+            took.into_iter().for_each(|took| self.recent.add(took));
+        }
+    }
+
+    /// Forgets a request.
+    pub(super) fn take(&mut self, job: JobKey) -> Option<Sent> {
+        let at = self.sent.iter().position(|sent| sent.job == job)?;
+        self.sent.remove(at)
+    }
+}
+
+/// Which of the last requests were slow, a bit for each, the newest lowest.
+#[derive(Debug, Default)]
+struct Recent {
+    slow: u128,
+    count: u32,
+}
+
+impl Recent {
+    fn add(&mut self, took: Duration) {
+        let window = (1 << RECENT) - 1;
+        self.slow = (self.slow << 1 | u128::from(took >= QUICK)) & window;
+        self.count = (self.count + 1).min(RECENT);
+    }
+
+    /// Whether the 99th percentile is quick.
+    fn quick(&self) -> bool {
+        self.count >= RECENT_MIN && self.slow.count_ones() <= 1
+    }
+}
