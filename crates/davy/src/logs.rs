@@ -1,15 +1,14 @@
 //! Logs: every role writes a file of its own, and what a person should see goes to the terminal too.
 //!
-//! A thread does the writing. Its inbox is bounded: when disk or terminal can't follow, lines are
-//! dropped and counted, and no request waits for them.
+//! A thread does the writing, a few milliseconds after the first line of a batch: so that it is woken
+//! once for many lines. What it has not written is bounded: when disk or terminal can't follow, lines
+//! are dropped and counted, and no request waits for them.
 
 use std::borrow::Cow;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tracing_subscriber::fmt::MakeWriter;
@@ -18,15 +17,33 @@ use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 
 /// The way into a role's log.
 #[derive(Clone, Debug)]
-pub(crate) struct Logs {
-    lines: SyncSender<Message>,
-    dropped: Arc<AtomicU64>,
+pub(crate) struct Logs(Arc<Inbox>);
+
+/// What lies between those who log and the thread that writes.
+#[derive(Debug, Default)]
+struct Inbox {
+    batch: Mutex<Batch>,
+    /// The batch is no longer empty, or somebody waits for it.
+    begun: Condvar,
+    /// A batch was written.
+    written: Condvar,
 }
 
-#[derive(Debug)]
-enum Message {
-    Line(Vec<u8>, Reach),
-    Flush(SyncSender<()>),
+/// Lines that wait to be written.
+#[derive(Debug, Default)]
+struct Batch {
+    for_file: Vec<u8>,
+    for_terminal: Vec<u8>,
+    /// Lines that found no room.
+    dropped: u64,
+    /// The thread sleeps until it is told of a line.
+    asleep: bool,
+    /// Somebody waits for what is in here.
+    urgent: bool,
+    /// The number of this batch, from 0.
+    number: u64,
+    /// How many batches have been written.
+    written: u64,
 }
 
 /// How far a line goes.
@@ -42,10 +59,9 @@ pub(crate) enum Reach {
 /// and errors are shown on the terminal too.
 pub(crate) fn start(folder: &Path, name: &str) -> io::Result<Logs> {
     let file = Rotating::open(folder.join(format!("{name}.log")), FILE_BYTES_MAX)?;
-    let (lines, inbox) = sync_channel(LINES_WAITING_MAX);
-    let logs = Logs { lines, dropped: Arc::default() };
-    let dropped = logs.dropped.clone();
-    std::thread::Builder::new().name("log".into()).spawn(move || write(&inbox, file, &dropped))?;
+    let logs = Logs(Arc::default());
+    let inbox = logs.0.clone();
+    std::thread::Builder::new().name("log".into()).spawn(move || inbox.write(file))?;
     let subscriber = tracing_subscriber::fmt()
         .with_writer(logs.clone())
         .with_ansi(false)
@@ -66,20 +82,32 @@ impl Logs {
         line.push(' ');
         line.push_str(text);
         line.push('\n');
-        self.add(line.into_bytes(), reach);
+        self.add(line.as_bytes(), reach);
     }
 
     /// Waits, for a moment at most, until all lines so far are written.
     pub(crate) fn flush(&self) {
-        let (done, written) = sync_channel(1);
-        if self.lines.try_send(Message::Flush(done)).is_ok() {
-            let _ = written.recv_timeout(Duration::from_millis(500));
-        }
+        let mut batch = self.0.lock();
+        let this = batch.number;
+        batch.urgent = true;
+        self.0.begun.notify_one();
+        let unwritten = |batch: &mut Batch| batch.written <= this;
+        // Who asks ends soon, and has waited long enough.
+        drop(self.0.written.wait_timeout_while(batch, FLUSH_MAX, unwritten));
     }
 
-    fn add(&self, line: Vec<u8>, reach: Reach) {
-        if let Err(TrySendError::Full(_)) = self.lines.try_send(Message::Line(line, reach)) {
-            self.dropped.fetch_add(1, Ordering::Relaxed);
+    fn add(&self, line: &[u8], reach: Reach) {
+        let mut batch = self.0.lock();
+        if batch.for_file.len() + line.len() > WAITING_BYTES_MAX {
+            batch.dropped += 1;
+            return;
+        }
+        batch.for_file.extend_from_slice(line);
+        if reach == Reach::Terminal {
+            batch.for_terminal.extend_from_slice(line);
+        }
+        if std::mem::take(&mut batch.asleep) {
+            self.0.begun.notify_one();
         }
     }
 }
@@ -113,42 +141,57 @@ impl Write for Event<'_> {
 
 impl Drop for Event<'_> {
     fn drop(&mut self) {
-        self.0.add(std::mem::take(&mut self.2), self.1);
+        self.0.add(&self.2, self.1);
     }
 }
 
-/// The thread: ends when the last [`Logs`] has gone. Lines that wait together are written together.
-fn write(inbox: &Receiver<Message>, mut file: Rotating, dropped: &AtomicU64) {
-    let (mut for_file, mut for_terminal, mut flushed) = (Vec::new(), Vec::new(), Vec::new());
-    while let Ok(first) = inbox.recv() {
-        for message in std::iter::once(first).chain(inbox.try_iter()) {
-            match message {
-                Message::Line(line, reach) => {
-                    for_file.extend_from_slice(&line);
-                    if reach == Reach::Terminal {
-                        for_terminal.extend_from_slice(&line);
-                    }
-                }
-                Message::Flush(done) => flushed.push(done),
+impl Batch {
+    fn is_empty(&self) -> bool {
+        self.for_file.is_empty() && self.dropped == 0
+    }
+}
+
+impl Inbox {
+    /// A fault of a thread that logs leaves whole lines behind, or a cut one: no reason to stop.
+    fn lock(&self) -> MutexGuard<'_, Batch> {
+        self.batch.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The thread, which lives as long as the process.
+    fn write(&self, mut file: Rotating) {
+        let (mut for_file, mut for_terminal) = (Vec::new(), Vec::new());
+        loop {
+            let mut batch = self.wait();
+            std::mem::swap(&mut batch.for_file, &mut for_file);
+            std::mem::swap(&mut batch.for_terminal, &mut for_terminal);
+            let lost = std::mem::take(&mut batch.dropped);
+            batch.urgent = false;
+            batch.number += 1;
+            drop(batch);
+            if lost > 0 {
+                let text = format!("{lost} lines were dropped: the log could not follow\n");
+                for_file.extend_from_slice(text.as_bytes());
             }
-            if for_file.len() > BATCH_BYTES_MAX {
-                break;
-            }
+            // A full disk or a closed terminal must not end the thread.
+            let _ = file.write(&for_file);
+            let _ = io::stderr().write_all(&for_terminal);
+            for_file.clear();
+            for_terminal.clear();
+            self.lock().written += 1;
+            self.written.notify_all();
         }
-        let lost = dropped.swap(0, Ordering::Relaxed);
-        if lost > 0 {
-            let text = format!("{lost} lines were dropped: the log could not follow\n");
-            for_file.extend_from_slice(text.as_bytes());
+    }
+
+    /// Waits for lines, and then a little for more of them.
+    fn wait(&self) -> MutexGuard<'_, Batch> {
+        let mut batch = self.lock();
+        while batch.is_empty() && !batch.urgent {
+            batch.asleep = true;
+            batch = self.begun.wait(batch).unwrap_or_else(PoisonError::into_inner);
         }
-        // A full disk or a closed terminal must not end the thread.
-        let _ = file.write(&for_file);
-        let _ = io::stderr().write_all(&for_terminal);
-        for done in flushed.drain(..) {
-            // Who asked may have stopped waiting.
-            let _: Result<(), _> = SyncSender::send(&done, ());
-        }
-        for_file.clear();
-        for_terminal.clear();
+        batch.asleep = false;
+        let more = self.begun.wait_timeout_while(batch, COLLECT, |batch| !batch.urgent);
+        more.unwrap_or_else(PoisonError::into_inner).0
     }
 }
 
@@ -211,8 +254,10 @@ fn is_harmful(c: char) -> bool {
 const FILE_BYTES_MAX: u64 = 10 * 1024 * 1024;
 /// The file that is written to, and those put aside.
 const FILES_MAX: usize = 5;
-const LINES_WAITING_MAX: usize = 8192;
-const BATCH_BYTES_MAX: usize = 64 * 1024;
+const WAITING_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// How long a batch is collected.
+const COLLECT: Duration = Duration::from_millis(5);
+const FLUSH_MAX: Duration = Duration::from_millis(500);
 /// In bytes; workers' lines are cut at the same length.
 const TEXT_MAX: usize = 8 * 1024;
 
@@ -224,6 +269,27 @@ mod tests {
     fn text_from_outside_stays_text() {
         assert_eq!(printable("grüße\t1"), "grüße\t1");
         assert_eq!(printable("a\u{1b}[2J\u{202e}b"), "a\\u{1b}[2J\\u{202e}b");
+    }
+
+    #[test]
+    fn what_was_said_before_a_flush_is_written_and_what_finds_no_room_is_counted() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("edge.log");
+        let logs = Logs(Arc::default());
+        let line = [b'x'; 1023].iter().chain(b"\n").copied().collect::<Vec<u8>>();
+        for _ in 0..WAITING_BYTES_MAX / line.len() + 3 {
+            logs.add(&line, Reach::File);
+        }
+        let (inbox, file) = (logs.0.clone(), Rotating::open(path.clone(), u64::MAX).unwrap());
+        std::thread::spawn(move || inbox.write(file));
+        logs.flush();
+        let written = fs::read(&path).unwrap();
+        assert!(written.ends_with(b"3 lines were dropped: the log could not follow\n"));
+        for n in 0..50 {
+            logs.line(&n.to_string(), Reach::File);
+            logs.flush();
+            assert!(fs::read_to_string(&path).unwrap().ends_with(&format!("{n}\n")), "{n}");
+        }
     }
 
     #[test]
