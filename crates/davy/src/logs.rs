@@ -9,11 +9,9 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tracing_subscriber::fmt::MakeWriter;
-use tracing_subscriber::fmt::format::Writer;
-use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 
 /// The way into a role's log.
 #[derive(Clone, Debug)]
@@ -40,6 +38,7 @@ struct Batch {
     asleep: bool,
     /// Somebody waits for what is in here.
     urgent: bool,
+    clock: Clock,
     /// The number of this batch, from 0.
     number: u64,
     /// How many batches have been written.
@@ -76,13 +75,10 @@ pub(crate) fn start(folder: &Path, name: &str) -> io::Result<Logs> {
 impl Logs {
     /// Adds a line, with the time in front.
     pub(crate) fn line(&self, text: &str, reach: Reach) {
-        let mut line = String::with_capacity(text.len() + 32);
-        // Writing to a String can't fail.
-        let _ = SystemTime.format_time(&mut Writer::new(&mut line));
-        line.push(' ');
-        line.push_str(text);
-        line.push('\n');
-        self.add(line.as_bytes(), reach);
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let mut batch = self.0.lock();
+        let time = batch.clock.read(now);
+        self.0.add(batch, &[&time, b" ", text.as_bytes(), b"\n"], reach);
     }
 
     /// Waits, for a moment at most, until all lines so far are written.
@@ -94,21 +90,6 @@ impl Logs {
         let unwritten = |batch: &mut Batch| batch.written <= this;
         // Who asks ends soon, and has waited long enough.
         drop(self.0.written.wait_timeout_while(batch, FLUSH_MAX, unwritten));
-    }
-
-    fn add(&self, line: &[u8], reach: Reach) {
-        let mut batch = self.0.lock();
-        if batch.for_file.len() + line.len() > WAITING_BYTES_MAX {
-            batch.dropped += 1;
-            return;
-        }
-        batch.for_file.extend_from_slice(line);
-        if reach == Reach::Terminal {
-            batch.for_terminal.extend_from_slice(line);
-        }
-        if std::mem::take(&mut batch.asleep) {
-            self.0.begun.notify_one();
-        }
     }
 }
 
@@ -141,7 +122,37 @@ impl Write for Event<'_> {
 
 impl Drop for Event<'_> {
     fn drop(&mut self) {
-        self.0.add(&self.2, self.1);
+        self.0.0.add(self.0.0.lock(), &[&self.2], self.1);
+    }
+}
+
+/// The time of a line, `2026-01-31T23:59:59.123456Z`. Only the end of it is new for most lines.
+#[derive(Clone, Copy, Debug)]
+struct Clock {
+    second: u64,
+    text: [u8; 27],
+}
+
+impl Default for Clock {
+    fn default() -> Clock {
+        Clock { second: u64::MAX, text: [b'?'; 27] }
+    }
+}
+
+impl Clock {
+    /// The time so long after 1970.
+    fn read(&mut self, now: Duration) -> [u8; 27] {
+        if now.as_secs() != self.second {
+            self.second = now.as_secs();
+            let text = humantime::format_rfc3339_micros(UNIX_EPOCH + now).to_string();
+            self.text.iter_mut().zip(text.bytes()).for_each(|(old, new)| *old = new);
+        }
+        let mut micros = now.subsec_micros();
+        for digit in self.text[20..26].iter_mut().rev() {
+            *digit = b'0' + (micros % 10) as u8;
+            micros /= 10;
+        }
+        self.text
     }
 }
 
@@ -155,6 +166,24 @@ impl Inbox {
     /// A fault of a thread that logs leaves whole lines behind, or a cut one: no reason to stop.
     fn lock(&self) -> MutexGuard<'_, Batch> {
         self.batch.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds the parts of a line.
+    fn add(&self, mut batch: MutexGuard<'_, Batch>, parts: &[&[u8]], reach: Reach) {
+        let length: usize = parts.iter().map(|part| part.len()).sum();
+        if batch.for_file.len() + length > WAITING_BYTES_MAX {
+            batch.dropped += 1;
+            return;
+        }
+        for part in parts {
+            batch.for_file.extend_from_slice(part);
+            if reach == Reach::Terminal {
+                batch.for_terminal.extend_from_slice(part);
+            }
+        }
+        if std::mem::take(&mut batch.asleep) {
+            self.begun.notify_one();
+        }
     }
 
     /// The thread, which lives as long as the process.
@@ -278,7 +307,7 @@ mod tests {
         let logs = Logs(Arc::default());
         let line = [b'x'; 1023].iter().chain(b"\n").copied().collect::<Vec<u8>>();
         for _ in 0..WAITING_BYTES_MAX / line.len() + 3 {
-            logs.add(&line, Reach::File);
+            logs.0.add(logs.0.lock(), &[&line], Reach::File);
         }
         let (inbox, file) = (logs.0.clone(), Rotating::open(path.clone(), u64::MAX).unwrap());
         std::thread::spawn(move || inbox.write(file));
@@ -290,6 +319,17 @@ mod tests {
             logs.flush();
             assert!(fs::read_to_string(&path).unwrap().ends_with(&format!("{n}\n")), "{n}");
         }
+    }
+
+    #[test]
+    fn times_are_those_of_the_log_of_events() {
+        let mut clock = Clock::default();
+        let mut read = |seconds, micros: u32| {
+            String::from_utf8(clock.read(Duration::new(seconds, micros * 1000)).to_vec()).unwrap()
+        };
+        assert_eq!(read(1_700_000_000, 42), "2023-11-14T22:13:20.000042Z");
+        assert_eq!(read(1_700_000_000, 999_999), "2023-11-14T22:13:20.999999Z");
+        assert_eq!(read(1_709_251_199, 0), "2024-02-29T23:59:59.000000Z");
     }
 
     #[test]

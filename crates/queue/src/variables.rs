@@ -1,6 +1,7 @@
 //! A request as the meta-variables of CGI/1.1 (RFC 3875 §4.1), the way workers are told of it. Pure.
 
 use std::borrow::Cow;
+use std::fmt::{Display, Write};
 
 use bytes::{BufMut, Bytes, BytesMut};
 use flow::{Failure, Request, Step};
@@ -35,9 +36,11 @@ pub(crate) fn encode(request: &Request) -> Result<Bytes, Failure> {
 fn put_server(out: &mut BytesMut, request: &Request) {
     let client = &request.client;
     let host = request.head.headers.get(HOST).map(|host| without_port(host.as_bytes()));
-    let own = client.local.ip().to_string();
-    put(out, "SERVER_NAME", host.filter(|host| !host.is_empty()).unwrap_or(own.as_bytes()));
-    put(out, "SERVER_PORT", client.local.port().to_string().as_bytes());
+    match host.filter(|host| !host.is_empty()) {
+        Some(host) => put(out, "SERVER_NAME", host),
+        None => put_shown(out, "SERVER_NAME", client.local.ip()),
+    }
+    put_shown(out, "SERVER_PORT", client.local.port());
     let protocol: &[u8] = match request.head.version {
         Version::HTTP_10 => b"HTTP/1.0",
         Version::HTTP_2 => b"HTTP/2",
@@ -45,10 +48,10 @@ fn put_server(out: &mut BytesMut, request: &Request) {
         _ => b"HTTP/1.1",
     };
     put(out, "SERVER_PROTOCOL", protocol);
-    put(out, "REMOTE_ADDR", client.address.ip().to_string().as_bytes());
-    put(out, "REMOTE_PORT", client.address.port().to_string().as_bytes());
+    put_shown(out, "REMOTE_ADDR", client.address.ip());
+    put_shown(out, "REMOTE_PORT", client.address.port());
     put(out, "REQUEST_SCHEME", client.scheme.as_str().as_bytes());
-    put(out, "REQUEST_ID", request.trace.id.to_string().as_bytes());
+    put_shown(out, "REQUEST_ID", request.trace.id);
 }
 
 fn put_fields(out: &mut BytesMut, request: &Request) {
@@ -92,6 +95,12 @@ fn put(out: &mut BytesMut, name: &str, value: &[u8]) {
     out.put_u8(0);
     out.put_slice(value);
     out.put_u8(0);
+}
+
+fn put_shown(out: &mut BytesMut, name: &str, value: impl Display) {
+    out.put_slice(name.as_bytes());
+    // Writing into memory does not fail.
+    let _ = write!(out, "\0{value}\0");
 }
 
 /// `example.org:8080` and `[::1]:8080` without their port.
