@@ -16,8 +16,10 @@ pub mod control;
 mod query;
 mod request;
 mod step;
+mod trace;
 
 pub use body::{Body, BodyError, Overflow, Reader, Writer};
 pub use query::{Passed, QUERY_TEXT_MAX, Query};
 pub use request::{Answer, Client, Failure, Job, Request, Response, Scheme, SiteId};
-pub use step::{Mark, RequestId, Stamp, Step, Trace};
+pub use step::{RequestId, Stamp, Step};
+pub use trace::{Mark, Marks, Trace};

@@ -25,15 +25,16 @@ pub(crate) fn line(finished: &Finished<'_>) -> String {
         finished.status.as_u16(),
         finished.bytes_sent,
     );
+    let marks = finished.trace.marks();
     for step in [Step::Connect, Step::Web, Step::Queue, Step::App, Step::Answer, Step::Response] {
-        if let Some(took) = finished.trace.took(step) {
+        if let Some(took) = marks.took(step) {
             line.push(' ');
             line.push_str(step.name());
             line.push(' ');
             push_ms(&mut line, took);
         }
     }
-    if let Some(total) = finished.trace.total() {
+    if let Some(total) = marks.total() {
         line.push_str("  total ");
         push_ms(&mut line, total);
         line.push_str(" ms");
