@@ -18,8 +18,16 @@ use std::ops::Range;
 use crate::problems::{Fault, Problems};
 use crate::suggest::is_variable_name;
 
+/// What a name stands for.
+#[derive(Debug)]
+pub(crate) struct Variable {
+    pub(crate) value: String,
+    /// Where in the text its name stands, in bytes.
+    pub(crate) at: usize,
+}
+
 /// Reads the variables; of two with the same name, the later one counts.
-pub(crate) fn read(problems: &mut Problems<'_>) -> BTreeMap<String, String> {
+pub(crate) fn read(problems: &mut Problems<'_>) -> BTreeMap<String, Variable> {
     let mut variables = BTreeMap::new();
     let text = problems.text;
     if let Some(at) = text.find(['\0', DOLLAR]) {
@@ -37,7 +45,10 @@ pub(crate) fn read(problems: &mut Problems<'_>) -> BTreeMap<String, String> {
         start = given.get();
         let pair = pair.map(|(name, value)| (name, value.replace(DOLLAR, "$")));
         match statement.check(pair.ok()) {
-            Ok((name, value)) => drop(variables.insert(name, value)),
+            Ok((name, value)) => {
+                let at = statement.name_span().start;
+                variables.insert(name, Variable { value, at });
+            }
             Err(fault) => problems.add(statement.name_span(), fault.message, fault.help),
         }
     }

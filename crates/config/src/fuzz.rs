@@ -3,13 +3,21 @@
 use std::path::Path;
 
 use crate::problems::{Problems, Show, report};
-use crate::{Color, check, dotenv};
+use crate::{Color, Kind, Origins, check, dotenv};
 
 /// davy.toml made of any bytes.
 pub fn davy_toml(bytes: &[u8]) {
-    if let Err(report) = check("davy.toml", &String::from_utf8_lossy(bytes), Path::new(".")) {
-        report.render(Color::Always);
-        report.to_json();
+    let text = String::from_utf8_lossy(bytes);
+    let mut origins = Origins::default();
+    origins.add_toml("davy.toml", &text);
+    match check("davy.toml", &text, Path::new(".")) {
+        Ok(config) => assert!(config.env.keys().all(|name| {
+            origins.of(&format!("env.{name}")).is_some_and(|origin| origin.kind == Kind::Toml)
+        })),
+        Err(report) => {
+            report.render(Color::Always);
+            report.to_json();
+        }
     }
 }
 
@@ -17,7 +25,10 @@ pub fn davy_toml(bytes: &[u8]) {
 pub fn dot_env(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     let mut problems = Problems::new(".env", &text, Show::Names);
-    dotenv::read(&mut problems);
+    let variables = dotenv::read(&mut problems);
+    assert!(
+        variables.iter().all(|(name, variable)| text[variable.at..].starts_with(name.as_str()))
+    );
     if let Err(report) = report([problems]) {
         report.render(Color::Always);
     }

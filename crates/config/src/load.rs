@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::problems::{Fault, Problems, Show, report};
 use crate::report::Report;
-use crate::{Config, dotenv, shape};
+use crate::{Config, Origins, dotenv, shape};
 
 /// The largest davy.toml or .env that is read, in bytes.
 pub const FILE_BYTES_MAX: u64 = 1024 * 1024;
@@ -17,6 +17,14 @@ pub const FILE_BYTES_MAX: u64 = 1024 * 1024;
 /// # Errors
 /// A [`Report`] of all the problems in both files.
 pub fn load(folder: &Path) -> Result<Config, Report> {
+    load_with_origins(folder).map(|(config, _)| config)
+}
+
+/// As [`load`], and where each value was written.
+///
+/// # Errors
+/// A [`Report`] of all the problems in both files.
+pub fn load_with_origins(folder: &Path) -> Result<(Config, Origins), Report> {
     let (toml_name, env_name) = (name_in(folder, "davy.toml"), name_in(folder, ".env"));
     let (toml, toml_fault) = text_or_fault(&folder.join("davy.toml"));
     let (env, env_fault) = text_or_fault(&folder.join(".env"));
@@ -30,12 +38,18 @@ pub fn load(folder: &Path) -> Result<Config, Report> {
     }
 
     let mut env = Problems::new(&env_name, &env, Show::Names);
-    let mut variables = dotenv::read(&mut env);
+    let variables = dotenv::read(&mut env);
     env_fault.into_iter().for_each(|fault| env.add_whole(fault));
 
-    variables.append(&mut config.env);
-    config.env = variables;
-    report([toml, env]).map(|()| config)
+    let mut origins = Origins::default();
+    let places = variables.iter().map(|(name, variable)| (&**name, variable.at));
+    origins.add_dotenv(&env_name, env.text, places);
+    origins.add_toml(&toml_name, toml.text);
+    for (name, variable) in variables {
+        // `[env]` wins.
+        config.env.entry(name).or_insert(variable.value);
+    }
+    report([toml, env]).map(|()| (config, origins))
 }
 
 /// Checks the text of a davy.toml that stands in `folder`; `file_name` is what reports call it.

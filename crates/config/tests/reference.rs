@@ -59,3 +59,33 @@ fn the_schema_knows_no_null_and_allows_no_other_names() {
     assert_eq!(schema["additionalProperties"], false);
     assert!(!schema.to_string().contains("null"), "{schema:#}");
 }
+
+/// The names that are found for what somebody typed.
+fn meant(typed: &str) -> Result<Vec<String>, String> {
+    config::names_meant(typed).map(|names| names.iter().map(config::Name::dotted).collect())
+}
+
+#[test]
+fn names_are_found_as_people_write_them() {
+    assert_eq!(meant("workers").unwrap(), ["workers"]);
+    for typed in ["db.engine", "engine", "[db].engine", "DB.Engine"] {
+        assert_eq!(meant(typed).unwrap(), ["db.engine"], "{typed}");
+    }
+    let db = meant("[db]").unwrap();
+    assert_eq!(db[0], "db");
+    assert!(db.len() > 2 && db[1..].iter().all(|name| name.starts_with("db.")), "{db:?}");
+}
+
+#[test]
+fn unknown_names_lead_to_the_nearest() {
+    for (typed, help) in [
+        ("worker", "did you mean `workers`?"),
+        ("hostname", "did you mean `domain`?"),
+        ("db.engin", "did you mean `engine`?"),
+        ("tls", "does not act on it yet"),
+        ("zzz", "the names are `domain`, "),
+    ] {
+        let found = meant(typed).unwrap_err();
+        assert!(found.contains(help), "{typed}: {found}");
+    }
+}

@@ -11,7 +11,8 @@ use crate::report::Report;
 fn variables(text: &str) -> Result<BTreeMap<String, String>, Report> {
     let mut problems = Problems::new(".env", text, Show::Names);
     let variables = read(&mut problems);
-    report([problems]).map(|()| variables)
+    report([problems])?;
+    Ok(variables.into_iter().map(|(name, variable)| (name, variable.value)).collect())
 }
 
 #[test]

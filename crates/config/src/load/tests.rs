@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use super::load;
-use crate::Config;
+use super::{load, load_with_origins};
+use crate::{Config, Kind};
 
 /// A folder with these files.
 fn folder(files: &[(&str, &[u8])]) -> tempfile::TempDir {
@@ -78,4 +78,24 @@ fn problems_of_both_files_come_together_and_name_the_folder() {
     assert_eq!(files, [name("davy.toml"), name(".env")]);
     assert_eq!(super::name_in(Path::new("."), "davy.toml"), "davy.toml");
     assert_eq!(super::name_in(Path::new("./shop"), "davy.toml"), "shop/davy.toml");
+}
+
+#[test]
+fn every_value_knows_the_line_it_was_written_in() {
+    let folder = folder(&[
+        ("davy.toml", b"# a site\nworkers = 2\n\n[env]\nTZ = \"UTC\"\n\n[db]\nengine = \"none\"\n"),
+        (".env", b"TOKEN=a\nKEY='1\n2'\nexport TZ=CET\nTOKEN=b\n"),
+    ]);
+    let (config, origins) = load_with_origins(folder.path()).unwrap();
+    assert_eq!(config.env["TZ"], "UTC");
+    let place = |name: &str| origins.of(name).map(|origin| (origin.kind, origin.line));
+    assert_eq!(place("workers"), Some((Kind::Toml, 2)));
+    assert_eq!(place("env.TZ"), Some((Kind::Toml, 5)), "[env] wins");
+    assert_eq!(place("env.TOKEN"), Some((Kind::DotEnv, 5)), "the later one counts");
+    assert_eq!(place("env.KEY"), Some((Kind::DotEnv, 2)));
+    assert_eq!(place("db"), Some((Kind::Toml, 7)));
+    assert_eq!(place("db.engine"), Some((Kind::Toml, 8)));
+    assert_eq!(place("db.url"), None);
+    let shown = origins.of("workers").unwrap().to_string();
+    assert_eq!(shown, format!("{}:2", folder.path().join("davy.toml").display()));
 }
