@@ -151,6 +151,7 @@ impl Checked<'_, '_> {
         let Some(written) = written else { return Db::default() };
         let engine = self.value(written.engine.as_ref(), database::engine);
         let url = self.value(written.url.as_ref(), database::url);
+        let relay = self.value(written.relay.as_ref(), database::relay).unwrap_or_default();
         if let (Some(engine @ (Engine::Mariadb | Engine::None)), Some(url)) = (engine, &written.url)
         {
             let engine = if engine == Engine::None { "none" } else { "mariadb" };
@@ -164,7 +165,7 @@ impl Checked<'_, '_> {
             let message = "`DATABASE_URL` is set here, but `[db]` sets it too";
             self.problems.add(variable.span(), message, "keep one of them");
         }
-        Db { engine: engine.unwrap_or_default(), url, table: Table::Written }
+        Db { engine: engine.unwrap_or_default(), url, relay, table: Table::Written }
     }
 }
 

@@ -58,6 +58,8 @@ pub struct Db {
     pub engine: Engine,
     /// Where it is, when it is not davy's own: a URL that the application understands.
     pub url: Option<String>,
+    /// Whether davy's relay stands between the application and a MariaDB of davy's.
+    pub relay: Relay,
     /// Whether davy.toml has a `[db]` table; with `engine = "auto"` that alone asks for a database.
     pub table: Table,
 }
@@ -73,6 +75,17 @@ pub enum Engine {
     Mariadb,
     /// Davy runs no database.
     None,
+}
+
+/// Whether davy's relay stands between the application and the database.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Relay {
+    /// It does.
+    #[default]
+    On,
+    /// The application talks to the server itself.
+    Off,
 }
 
 /// Whether a table of davy.toml was written, be it empty.

@@ -79,7 +79,7 @@ const TOP_LATER: [&str; 16] = [
     "tls",
     "backup",
 ];
-const DB_LATER: [&str; 2] = ["url_from", "relay"];
+const DB_LATER: [&str; 1] = ["url_from"];
 
 /// What other programs call it.
 const SYNONYMS: [(&str, &str); 22] = [

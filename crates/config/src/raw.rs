@@ -104,6 +104,19 @@ pub(crate) struct Db {
     /// Default: none.
     #[schemars(with = "Option<String>", extend("examples" = ["mysql://shop@db.foobar.com/shop"]))]
     pub(crate) url: Option<Spanned<String>>,
+
+    /// Whether davy's relay stands between the application and the MariaDB that davy runs. `"off"`:
+    /// the application is given MariaDB's own socket. Each query is then some hundredths of a
+    /// millisecond faster, and three things are lost: a trace shows no statements, connections are
+    /// not held while MariaDB starts again, and only MariaDB itself judges who comes in.
+    ///
+    /// Default: `"on"`.
+    #[schemars(
+        with = "Option<String>",
+        extend("enum" = ["on", "off"]),
+        extend("examples" = ["off"])
+    )]
+    pub(crate) relay: Option<Spanned<String>>,
 }
 
 /// One address, or a list of them.

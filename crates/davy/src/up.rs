@@ -14,7 +14,7 @@ use crate::cli::{self, Listen};
 use crate::console::{Console, complain};
 use crate::keeper::{Ending, Keeper, Recipe, Start};
 use crate::place::{Place, Surroundings};
-use crate::settings::start::{DbStart, EdgeSite, EdgeStart, SiteStart};
+use crate::settings::start::{DbSite, DbStart, EdgeSite, EdgeStart, SiteStart};
 use crate::{check, logs};
 
 /// Runs the stack of a folder until it is asked to stop.
@@ -94,7 +94,8 @@ fn recipes(
     };
     let mysql = place.mysql_socket();
     let relay = proc::listen_unix(&mysql).with_context(|| cannot_write(&mysql))?;
-    let db = serde_json::to_value(DbStart { place: place.clone(), sites: vec![site.clone()] })?;
+    let sites = vec![DbSite { name: site.clone(), relay: config.db.relay }];
+    let db = serde_json::to_value(DbStart { place: place.clone(), sites })?;
     let own = serde_json::to_value(SiteStart { place: place.clone(), name: site.clone() })?;
     Ok(vec![
         recipe(Peer::Edge, &["edge"], serde_json::to_value(edge)?, sockets, Start::AtOnce),

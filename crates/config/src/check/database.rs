@@ -1,8 +1,8 @@
 //! The values of the table `[db]`.
 
-use crate::Engine;
 use crate::problems::Fault;
 use crate::suggest::nearest;
+use crate::{Engine, Relay};
 
 /// What `engine = "…"` asks for.
 pub(super) fn engine(text: &str) -> Result<Engine, Fault> {
@@ -23,6 +23,18 @@ pub(super) fn engine(text: &str) -> Result<Engine, Fault> {
         },
     };
     Err(Fault::new(format!("`engine` can't be \"{text}\""), help))
+}
+
+/// What `relay = "…"` asks for.
+pub(super) fn relay(text: &str) -> Result<Relay, Fault> {
+    match text {
+        "on" => Ok(Relay::On),
+        "off" => Ok(Relay::Off),
+        _ => Err(Fault::new(
+            format!("`relay` can't be \"{text}\""),
+            "write \"on\" or \"off\"; without the line it is on",
+        )),
+    }
 }
 
 /// A database's URL, passed on as it is: each framework has schemes of its own (RFC 3986 §3.1). The

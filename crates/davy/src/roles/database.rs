@@ -20,6 +20,8 @@ use crate::settings::start::DbStart;
 pub(crate) struct Database {
     server: Arc<Server>,
     relay: Relay,
+    /// The sites that talk to the server itself.
+    direct: HashSet<String>,
 }
 
 impl Database {
@@ -42,20 +44,26 @@ impl Database {
         // Before the relay opens, so that a site's connections are let in again after a restart.
         let mut users = HashSet::new();
         for site in &settings.sites {
-            users.insert(server.site_database(site).await?.user);
+            users.insert(server.site_database(&site.name).await?.user);
         }
         let relay = Relay::start(settings::db::relay(server.socket(), users), listener)?;
-        Ok(Database { server: Arc::new(server), relay })
+        let direct = settings.sites.iter().filter(|site| site.relay == config::Relay::Off);
+        let direct = direct.map(|site| site.name.clone()).collect();
+        Ok(Database { server: Arc::new(server), relay, direct })
     }
 
     /// Meets a site: gives it its database whenever it asks for it.
     pub(crate) fn meet(&self, peer: Peer, channel: Channel) {
         let Peer::Site(site) = peer else { return };
         let server = self.server.clone();
+        let direct = self.direct.contains(&site).then(|| server.socket());
         tokio::spawn(async move {
             while let Ok(Some((ToDb::Database, _))) = channel.receive::<ToDb>().await {
                 let answer = match server.site_database(&site).await {
-                    Ok(access) => FromDb::Database(access),
+                    Ok(access) => FromDb::Database(Access {
+                        socket: direct.clone().unwrap_or(access.socket),
+                        ..access
+                    }),
                     Err(error) => FromDb::Failed { error: error.to_string() },
                 };
                 if channel.send(&answer, &[]).await.is_err() {

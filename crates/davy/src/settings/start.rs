@@ -62,7 +62,15 @@ pub(crate) struct SiteStart {
 pub(crate) struct DbStart {
     pub(crate) place: Place,
     /// The sites that may have a database.
-    pub(crate) sites: Vec<String>,
+    pub(crate) sites: Vec<DbSite>,
+}
+
+/// A site, as the database's keeper knows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct DbSite {
+    pub(crate) name: String,
+    /// Whether it talks to the server through the relay.
+    pub(crate) relay: config::Relay,
 }
 
 #[cfg(test)]
