@@ -3,9 +3,9 @@
 //! Only what is missing is installed, by the distribution's own apt-get; a machine that has all of
 //! it needs neither apt-get, root nor a network.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 
@@ -29,7 +29,7 @@ enum Kind {
 
 /// Makes sure that all tools are there.
 pub(crate) fn install_missing() -> Result<()> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
+    let path = path();
     let packages = packages(&missing(&TOOLS, &path));
     if packages.is_empty() {
         return Ok(());
@@ -50,6 +50,13 @@ pub(crate) fn install_missing() -> Result<()> {
         [] => Ok(()),
         [tool, ..] => bail!("{} is installed, but {} is not to be found", tool.package, tool.name),
     }
+}
+
+/// The PATH, and where Debian keeps programs that are root's, which is not on everybody's.
+fn path() -> OsString {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = std::env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]);
+    std::env::join_paths(folders).unwrap_or(path)
 }
 
 /// The tools that are not to be found with this PATH.
@@ -97,12 +104,15 @@ const APT_GET: &[&str] = &[
     "DPkg::Lock::Timeout=120",
 ];
 
-const TOOLS: [Tool; 5] = [
+const TOOLS: [Tool; 7] = [
     Tool { kind: Kind::Program, name: "python3", package: "python3" },
     Tool { kind: Kind::PythonModule, name: "ensurepip", package: "python3-venv" },
     Tool { kind: Kind::Program, name: "dig", package: "bind9-dnsutils" },
     Tool { kind: Kind::Program, name: "curl", package: "curl" },
     Tool { kind: Kind::Program, name: "mariadb", package: "mariadb-client-core" },
+    Tool { kind: Kind::Program, name: "debootstrap", package: "debootstrap" },
+    // It brings Chromium along.
+    Tool { kind: Kind::Program, name: "chromedriver", package: "chromium-driver" },
 ];
 
 #[cfg(test)]

@@ -23,7 +23,15 @@ fn missing_tools_are_named_by_their_packages() {
     let missing = missing(&TOOLS, OsStr::new("/nowhere"));
     assert_eq!(
         packages(&missing),
-        ["python3", "python3-venv", "bind9-dnsutils", "curl", "mariadb-client-core"]
+        [
+            "python3",
+            "python3-venv",
+            "bind9-dnsutils",
+            "curl",
+            "mariadb-client-core",
+            "debootstrap",
+            "chromium-driver"
+        ]
     );
 }
 
