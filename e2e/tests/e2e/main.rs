@@ -1,4 +1,4 @@
-//! davy, driven end to end by real clients: curl, dig, MariaDB's client, Django from PyPI.
+//! davy, driven end to end by real clients: curl, dig, Chromium, MariaDB's client.
 //!
 //! `cargo build -p davy && cargo test -p davy-e2e`. The davy beside this binary is driven, or the
 //! one that `DAVY_BIN` names.
