@@ -20,7 +20,7 @@ mod paths;
 mod ports;
 mod spawn;
 
-pub use backoff::Backoff;
+pub use backoff::{Backoff, Readiness};
 pub use channel::{Channel, Door};
 pub use exit::{Exit, Signal};
 pub use family::{kill_orphans, own_orphans, reap_orphans};

@@ -16,7 +16,7 @@
 use std::time::Duration;
 
 use flow::Stamp;
-use proc::{Backoff, Signal};
+use proc::{Backoff, Readiness, Signal};
 
 /// One start of one worker. Both are counted from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -171,17 +171,17 @@ impl Plan {
     fn has_ended(&mut self, now: Stamp, run: Run, actions: &mut Vec<Action>) {
         let (running, ever_ready) = (self.phase == Phase::Running, self.ever_ready);
         let Some(slot) = self.slot(run) else { return };
-        let since = match slot.state {
+        let (readiness, since) = match slot.state {
             State::Waiting { .. } | State::Ended => return,
             State::Ready { since } => {
                 actions.push(Action::Announce);
-                since
+                (Readiness::Reached, since)
             }
-            State::Starting { since } | State::Stopping { since } => since,
+            State::Starting { since } | State::Stopping { since } => (Readiness::NotReached, since),
         };
         if running && ever_ready {
             let lived = now.since(since);
-            let wait = slot.backoff.died(lived);
+            let wait = slot.backoff.died(readiness, lived);
             slot.state = State::Waiting { until: now.after(wait) };
             actions.push(Action::Died { run, lived, wait });
             return;

@@ -7,6 +7,7 @@ use flow::control::{Peer, ToChild};
 use proc::Channel;
 use serde_json::{Value, json};
 
+use super::member::Member;
 use super::{Event, Keeper, name};
 use crate::control::Reply;
 
@@ -24,7 +25,7 @@ impl Keeper {
         let waiting: BTreeSet<Peer> = self
             .members
             .iter()
-            .filter(|(_, member)| member.life.is_some())
+            .filter(|(peer, member)| member.life.is_some() && answers(peer, member))
             .map(|(peer, _)| peer.clone())
             .collect();
         waiting.iter().for_each(|peer| self.tell(peer, &ToChild::Status));
@@ -108,6 +109,12 @@ impl Keeper {
             "programs": programs,
         })
     }
+}
+
+/// The edge answers from its start on; the others only once they have come up, and nobody waits for
+/// that.
+fn answers(peer: &Peer, member: &Member) -> bool {
+    *peer == Peer::Edge || member.ready
 }
 
 const CHILD_ANSWERS_WITHIN: Duration = Duration::from_secs(1);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use flow::control::{Peer, ToChild, ToKeeper, VERSION};
-use proc::{Channel, Child, Limits, Own, Signal, Spec, Stdin, spawn};
+use proc::{Channel, Child, Limits, Own, Readiness, Signal, Spec, Stdin, spawn};
 use tokio::sync::mpsc;
 
 use super::{Event, Keeper, Restarts, name};
@@ -82,7 +82,7 @@ impl Keeper {
             Ok(()) => self.introduce_all(peer),
             Err(error) => {
                 self.warn(peer, format!("could not be started: {error}"));
-                self.put_off(peer, Instant::now());
+                self.put_off(peer, Readiness::NotReached, Instant::now());
             }
         }
     }
@@ -133,18 +133,19 @@ impl Keeper {
         }
         let Some(member) = self.members.get_mut(peer) else { return };
         let Some(life) = member.life.take() else { return };
-        member.ready = false;
+        let ready = std::mem::take(&mut member.ready);
+        let readiness = if ready { Readiness::Reached } else { Readiness::NotReached };
         let lived = life.since.elapsed();
         let text = format!("{exit} after {:.1} s; it is started again", lived.as_secs_f64());
         self.warn(peer, text);
         self.lines.retain(|(by, _)| by != peer);
         self.forget_in_inquiries(peer);
-        self.put_off(peer, life.since);
+        self.put_off(peer, readiness, life.since);
     }
 
-    fn put_off(&mut self, peer: &Peer, since: Instant) {
+    fn put_off(&mut self, peer: &Peer, readiness: Readiness, since: Instant) {
         let Some(member) = self.members.get_mut(peer) else { return };
-        let wait = member.restarts.backoff.died(since.elapsed());
+        let wait = member.restarts.backoff.died(readiness, since.elapsed());
         member.restarts.count += 1;
         member.waiting = true;
         self.later(wait, Event::Restart(peer.clone()));

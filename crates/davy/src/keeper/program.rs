@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use flow::control::{Peer, Program, ToChild};
-use proc::{Limits, Output, Signal, Spec, spawn};
+use proc::{Limits, Output, Readiness, Signal, Spec, spawn};
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::sync::mpsc;
 
@@ -87,7 +87,8 @@ impl Keeper {
 
     fn put_program_off(&mut self, name: &str, since: Instant) {
         let Some(running) = self.programs.get_mut(name) else { return };
-        let wait = running.restarts.backoff.died(since.elapsed());
+        // The keeper does not know whether it answered its clients.
+        let wait = running.restarts.backoff.died(Readiness::NotReached, since.elapsed());
         running.restarts.count += 1;
         running.waiting = true;
         self.later(wait, Event::RestartProgram(name.to_string()));

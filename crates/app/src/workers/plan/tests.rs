@@ -30,25 +30,43 @@ fn serving() -> Plan {
 }
 
 #[test]
-fn worker_that_dies_is_started_again_with_back_off() {
+fn worker_that_dies_is_started_again_at_once() {
     let mut plan = serving();
-    let actions = plan.step(ms(2_000), Event::Ended(run(1, 1)));
-    let died = Action::Died { run: run(1, 1), lived: millis(2_000), wait: millis(100) };
-    assert_eq!(actions, [Action::Announce, died]);
-    assert_eq!(plan.ready().collect::<Vec<_>>(), [run(2, 1)]);
-    assert_eq!(plan.due(), Some(ms(2_100)));
-    assert_eq!(plan.step(ms(2_099), Event::Tick), []);
-    assert_eq!(plan.step(ms(2_100), Event::Tick), [Action::Start(run(1, 2))]);
-    let died = Action::Died { run: run(1, 2), lived: millis(50), wait: millis(200) };
-    assert_eq!(plan.step(ms(2_150), Event::Ended(run(1, 2))), [died], "it was never announced");
+    let actions = plan.step(ms(2_000), Event::Ended(run(2, 1)));
+    let died = Action::Died { run: run(2, 1), lived: millis(2_000), wait: millis(0) };
+    assert_eq!(actions, [Action::Announce, died, Action::Start(run(2, 2))]);
+    assert_eq!(plan.ready().collect::<Vec<_>>(), [run(1, 1)]);
 }
 
 #[test]
-fn worker_that_lived_long_is_started_again_at_once() {
+fn worker_that_dies_again_and_again_before_it_is_ready_waits() {
     let mut plan = serving();
-    let actions = plan.step(ms(3_600_000), Event::Ended(run(2, 1)));
-    let died = Action::Died { run: run(2, 1), lived: millis(3_600_000), wait: millis(0) };
-    assert_eq!(actions, [Action::Announce, died, Action::Start(run(2, 2))]);
+    for start in 1..=3 {
+        plan.step(ms(2_000), Event::Ended(run(1, start)));
+    }
+    let actions = plan.step(ms(2_050), Event::Ended(run(1, 4)));
+    let died = Action::Died { run: run(1, 4), lived: millis(50), wait: millis(100) };
+    assert_eq!(actions, [died], "it was never announced");
+    assert_eq!(plan.due(), Some(ms(2_150)));
+    assert_eq!(plan.step(ms(2_149), Event::Tick), []);
+    assert_eq!(plan.step(ms(2_150), Event::Tick), [Action::Start(run(1, 5))]);
+}
+
+#[test]
+fn worker_that_a_visitor_can_crash_never_waits_long() {
+    let mut plan = serving();
+    let mut now = 2_000;
+    for start in 1..50 {
+        plan.step(ms(now), Event::Ended(run(1, start)));
+        let due = plan.due().map_or(now, |due| due.0 / 1_000_000);
+        assert!(
+            due <= now + 500 || due == now + 60_000,
+            "start {start} waits until {due}, not {now}"
+        );
+        plan.step(ms(now + 500), Event::Tick);
+        plan.step(ms(now + 800), Event::Ready(run(1, start + 1)));
+        now += 850;
+    }
 }
 
 #[test]
@@ -113,7 +131,6 @@ fn second_drain_can_only_shorten_the_first() {
 fn news_of_an_older_start_changes_nothing() {
     let mut plan = serving();
     plan.step(ms(2_000), Event::Ended(run(1, 1)));
-    plan.step(ms(2_100), Event::Tick);
     assert_eq!(plan.step(ms(2_200), Event::Ended(run(1, 1))), []);
     assert_eq!(plan.step(ms(2_200), Event::Ready(run(1, 1))), []);
     assert_eq!(plan.step(ms(2_200), Event::Ready(run(7, 1))), []);
