@@ -113,7 +113,19 @@ impl<'p> Davy<'p> {
 
     /// The processes of the stack that live and are ready, without workers.
     pub fn parts(&self) -> Vec<Part> {
+        Davy::parts_in(&self.status())
+    }
+
+    /// The processes of the stack that live and are ready, each worker as `worker N`.
+    pub fn parts_and_workers(&self) -> Vec<Part> {
         let status = self.status();
+        let mut parts = Davy::parts_in(&status);
+        let workers = Davy::workers_in(&status);
+        parts.extend(workers.map(|(n, pid)| Part { name: format!("worker {n}"), pid }));
+        parts
+    }
+
+    fn parts_in(status: &Value) -> Vec<Part> {
         let lists = ["children", "programs"].map(|list| status[list].as_array().cloned());
         let ready = |part: &Value| part["ready"] != Value::Bool(false);
         let parts = lists.into_iter().flatten().flatten().filter(ready);
@@ -135,14 +147,15 @@ impl<'p> Davy<'p> {
 
     /// The process ids of the workers that are ready.
     pub fn workers(&self) -> Vec<u32> {
-        let status = self.status();
-        let children = status["children"].as_array().cloned().unwrap_or_default();
-        let workers = children.iter().filter_map(|child| child["status"]["workers"].as_array());
-        workers
-            .flatten()
-            .filter(|worker| worker["state"] == "ready")
-            .filter_map(|worker| u32::try_from(worker["pid"].as_u64()?).ok())
-            .collect()
+        Davy::workers_in(&self.status()).map(|(_, pid)| pid).collect()
+    }
+
+    fn workers_in(status: &Value) -> impl Iterator<Item = (u64, u32)> {
+        let children = status["children"].as_array().into_iter().flatten();
+        let workers = children.filter_map(|child| child["status"]["workers"].as_array());
+        workers.flatten().filter(|worker| worker["state"] == "ready").filter_map(|worker| {
+            Some((worker["worker"].as_u64()?, u32::try_from(worker["pid"].as_u64()?).ok()?))
+        })
     }
 
     /// Sends the keeper a signal.

@@ -14,10 +14,12 @@ mod clients;
 mod davy;
 mod eventually;
 mod lines;
+mod load;
 pub mod processes;
 mod project;
 
 pub use clients::{Answer, Dig, Sql, curl, curl_args, dig, tool};
 pub use davy::{Davy, Part};
 pub use eventually::eventually;
+pub use load::{Load, Sent};
 pub use project::{Project, Ran, cache};

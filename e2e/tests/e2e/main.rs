@@ -14,6 +14,7 @@ mod ending;
 mod folders;
 mod guestbook;
 mod hostile;
+mod ledger;
 mod logs;
 mod names;
 mod ports;
