@@ -1,14 +1,15 @@
-//! The project's own commands: `cargo xtask test`, `docs` and `fuzz`.
+//! The project's own commands: `cargo xtask test`, `docs`, `fuzz` and `bench`.
 //!
 //! They run cargo and, for what the tests need, apt-get. None of davy's crates is linked in, so this
 //! program is compiled in seconds, before anything else is. The tests that hold the house are
 //! in `tests/house`, the driver of the fuzz targets in `tests/fuzz`: both belong to `cargo test`.
 //!
 //! What it never does: release anything, or change a file outside `docs/` and `target/`. Packages
-//! are installed by `test` only, and only those whose programs are missing.
+//! are installed by `test` and `bench` only, and only those whose programs are missing.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command's words are its output")]
 
+mod bench;
 mod command;
 mod step;
 mod tools;
@@ -40,6 +41,8 @@ fn run(command: &Command) -> Result<()> {
         Command::Test(scope) => test(*scope),
         Command::Docs => docs(),
         Command::Fuzz { target, seconds } => fuzz(target, *seconds),
+        Command::BenchHello { seconds, rounds } => bench::hello(*seconds, *rounds),
+        Command::BenchIdle => bench::idle(),
     }
 }
 
@@ -58,7 +61,7 @@ fn test(scope: Scope) -> Result<()> {
         Step::cargo("test", "test --release --workspace --exclude davy-e2e --no-fail-fast"),
     ];
     if scope == Scope::All {
-        tools::install_missing()?;
+        tools::install_missing(&tools::FOR_TESTS)?;
         steps.push(Step::cargo("build", "build --release"));
         // Each test starts the whole stack: more than two at a time would measure the machine.
         steps.push(Step::cargo("e2e", "test --release --workspace --test e2e -- --test-threads=2"));

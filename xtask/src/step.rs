@@ -102,7 +102,7 @@ impl std::fmt::Display for Failed {
 }
 
 /// The project's folder.
-const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+pub(crate) const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
 #[cfg(test)]
 mod tests;

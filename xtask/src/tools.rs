@@ -1,4 +1,4 @@
-//! The programs that the tests drive davy with, installed where that is allowed.
+//! The programs that tests and bench drive davy with, installed where that is allowed.
 //!
 //! Only what is missing is installed, by the distribution's own apt-get; a machine that has all of
 //! it needs neither apt-get, root nor a network.
@@ -11,7 +11,7 @@ use anyhow::{Result, bail};
 
 use crate::step::Step;
 
-/// What a test uses, and the Debian package it comes from.
+/// What is used, and the Debian package it comes from.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Tool {
     kind: Kind,
@@ -27,16 +27,16 @@ enum Kind {
     PythonModule,
 }
 
-/// Makes sure that all tools are there.
-pub(crate) fn install_missing() -> Result<()> {
+/// Makes sure that these tools are there.
+pub(crate) fn install_missing(tools: &[Tool]) -> Result<()> {
     let path = path();
-    let packages = packages(&missing(&TOOLS, &path));
+    let packages = packages(&missing(tools, &path));
     if packages.is_empty() {
         return Ok(());
     }
     let list = packages.join(" ");
     let Some(rights) = rights(&path) else {
-        bail!("the tests need programs that are not here; install these: {list}");
+        bail!("programs are needed that are not here; install these: {list}");
     };
     println!("== tools: installing {list}");
     let apt = |name, words: &[&str]| Step::program(name, &[rights, APT_GET, words].concat());
@@ -46,7 +46,7 @@ pub(crate) fn install_missing() -> Result<()> {
         apt("update", &["update"]).run()?;
         install.run()?;
     }
-    match &*missing(&TOOLS, &path) {
+    match &*missing(tools, &path) {
         [] => Ok(()),
         [tool, ..] => bail!("{} is installed, but {} is not to be found", tool.package, tool.name),
     }
@@ -104,9 +104,10 @@ const APT_GET: &[&str] = &[
     "DPkg::Lock::Timeout=120",
 ];
 
-const TOOLS: [Tool; 7] = [
-    Tool { kind: Kind::Program, name: "python3", package: "python3" },
-    Tool { kind: Kind::PythonModule, name: "ensurepip", package: "python3-venv" },
+/// What the tests use.
+pub(crate) const FOR_TESTS: [Tool; 7] = [
+    PYTHON,
+    ENSUREPIP,
     Tool { kind: Kind::Program, name: "dig", package: "bind9-dnsutils" },
     Tool { kind: Kind::Program, name: "curl", package: "curl" },
     Tool { kind: Kind::Program, name: "mariadb", package: "mariadb-client-core" },
@@ -114,6 +115,14 @@ const TOOLS: [Tool; 7] = [
     // It brings Chromium along.
     Tool { kind: Kind::Program, name: "chromedriver", package: "chromium-driver" },
 ];
+
+/// What the bench uses, but for what it installs into a folder of its own.
+pub(crate) const FOR_BENCH: [Tool; 3] =
+    [PYTHON, ENSUREPIP, Tool { kind: Kind::Program, name: "wrk", package: "wrk" }];
+
+const PYTHON: Tool = Tool { kind: Kind::Program, name: "python3", package: "python3" };
+const ENSUREPIP: Tool =
+    Tool { kind: Kind::PythonModule, name: "ensurepip", package: "python3-venv" };
 
 #[cfg(test)]
 mod tests;

@@ -20,7 +20,7 @@ fn folder_of_that_name_is_no_program() {
 
 #[test]
 fn missing_tools_are_named_by_their_packages() {
-    let missing = missing(&TOOLS, OsStr::new("/nowhere"));
+    let missing = missing(&FOR_TESTS, OsStr::new("/nowhere"));
     assert_eq!(
         packages(&missing),
         [
