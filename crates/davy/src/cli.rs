@@ -7,6 +7,8 @@ use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::trace::told::Tracing;
+
 /// The whole web stack of a site in one program: DNS, web server, application server, MySQL.
 #[derive(Debug, Parser)]
 #[command(version, arg_required_else_help = true, disable_help_subcommand = true)]
@@ -23,6 +25,8 @@ pub(crate) enum Command {
     Check(Check),
     /// Show what runs in a folder
     Status(Status),
+    /// Follow one request through all nine steps, and see where its time goes
+    Trace(Trace),
     /// Stop what runs in a folder
     Down(Down),
     /// A part of the stack; started by the keeper
@@ -50,6 +54,9 @@ pub(crate) struct Up {
     /// Where the name server listens, UDP and TCP [default: 127.0.0.1:5300, or the next free port]
     #[arg(long, value_name = "ADDR")]
     pub(crate) dns: Option<Listen>,
+    /// Whether requests and statements are taken note of, for `davy trace`
+    #[arg(long, value_enum, value_name = "WHETHER", default_value_t)]
+    pub(crate) trace: Tracing,
 }
 
 #[derive(Debug, Args)]
@@ -64,6 +71,18 @@ pub(crate) struct Check {
 
 #[derive(Debug, Args)]
 pub(crate) struct Status {
+    /// The project's folder
+    #[arg(default_value = ".", value_name = "DIR")]
+    pub(crate) folder: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Trace {
+    /// What to ask for: http://NAME/PATH, NAME/PATH, or /PATH of the project's own domain
+    pub(crate) url: String,
     /// The project's folder
     #[arg(default_value = ".", value_name = "DIR")]
     pub(crate) folder: PathBuf,

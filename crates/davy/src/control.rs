@@ -1,5 +1,6 @@
 //! The commands that talk to a running keeper through its socket: `davy status`, `davy down`.
 
+use std::os::fd::OwnedFd;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -18,6 +19,8 @@ use crate::place::{Place, Surroundings};
 pub(crate) enum Ask {
     /// What runs, and how it is.
     Status,
+    /// A channel to the edge, please.
+    Edge,
     /// Stop everything.
     Down,
 }
@@ -28,6 +31,8 @@ pub(crate) enum Ask {
 pub(crate) enum Reply {
     /// The answer to [`Ask::Status`].
     Status(Value),
+    /// The channel to the edge lies beside this.
+    Edge,
     /// The stack is being stopped.
     Stopping,
 }
@@ -73,13 +78,19 @@ pub(crate) fn down(options: &cli::Down) -> anyhow::Result<ExitCode> {
 /// Asks the keeper of the folder; None when there is none.
 fn ask(place: &Place, ask: Ask) -> anyhow::Result<Option<Reply>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let Ok(keeper) = Channel::knock(&place.davy_socket()) else { return Ok(None) };
-        keeper.send(&ask, &[]).await?;
-        let reply = tokio::time::timeout(ANSWER_TIME, keeper.receive::<Reply>()).await;
-        let reply = reply.context("the keeper does not answer")??;
-        Ok(reply.map(|(reply, _)| reply))
-    })
+    let answer = runtime.block_on(inquire(place, ask))?;
+    Ok(answer.map(|(reply, _)| reply))
+}
+
+/// Asks the keeper of the folder; None when there is none, or when it has nothing to say.
+pub(crate) async fn inquire(
+    place: &Place,
+    ask: Ask,
+) -> anyhow::Result<Option<(Reply, Vec<OwnedFd>)>> {
+    let Ok(keeper) = Channel::knock(&place.davy_socket()) else { return Ok(None) };
+    keeper.send(&ask, &[]).await?;
+    let reply = tokio::time::timeout(ANSWER_TIME, keeper.receive::<Reply>()).await;
+    Ok(reply.context("the keeper does not answer")??)
 }
 
 /// The status as lines: what was said at the start, then a line for each process.

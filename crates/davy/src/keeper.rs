@@ -149,6 +149,7 @@ impl Keeper {
             Event::ProgramEnded(name, exit) => self.bury_program(&name, exit),
             Event::RestartProgram(name) => self.start_program(&name),
             Event::Asked(caller, Ask::Status) => self.inquire(caller),
+            Event::Asked(caller, Ask::Edge) => self.lead_to_edge(&caller),
             Event::Asked(caller, Ask::Down) => {
                 let _ = caller.try_send(&Reply::Stopping, &[]);
                 return Some(Ending::Asked);
@@ -228,6 +229,16 @@ impl Keeper {
         let _ = second.try_send(&ToChild::Meet { peer: one.clone() }, &[right.as_fd()]);
     }
 
+    /// Makes a caller known to the edge, if there is one; else the caller finds its channel closed.
+    fn lead_to_edge(&self, caller: &Channel) {
+        let (Some(edge), Ok((left, right))) = (self.channel(&Peer::Edge), Channel::descriptors())
+        else {
+            return;
+        };
+        let _ = edge.try_send(&ToChild::Meet { peer: Peer::Console }, &[left.as_fd()]);
+        let _ = caller.try_send(&Reply::Edge, &[right.as_fd()]);
+    }
+
     /// The processes that a task of ours waits for.
     fn pids(&self) -> Vec<u32> {
         let members = self.members.values().filter_map(|member| Some(member.life.as_ref()?.pid));
@@ -282,6 +293,7 @@ pub(crate) fn name(peer: &Peer) -> String {
         Peer::Edge => "edge".into(),
         Peer::Db => "db".into(),
         Peer::Site(name) => format!("site {name}"),
+        Peer::Console => "console".into(),
     }
 }
 

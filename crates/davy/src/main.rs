@@ -3,6 +3,7 @@
 //! ```text
 //! davy up ──▶ keeper ──▶ davy role edge │ db │ site     (wire.rs: one function per role)
 //! davy status, davy down ──▶ the keeper's davy.sock
+//! davy trace ──▶ the edge, by way of the keeper
 //! davy check ──▶ config
 //! ```
 //! Only this crate reads davy's own environment and ends the process.
@@ -16,6 +17,7 @@ mod logs;
 mod place;
 mod roles;
 mod settings;
+mod trace;
 mod up;
 mod wire;
 
@@ -29,6 +31,7 @@ fn main() -> ExitCode {
         Command::Up(options) => up::up(&options),
         Command::Check(options) => check::check(&options),
         Command::Status(options) => control::status(&options),
+        Command::Trace(options) => trace::trace(&options),
         Command::Down(options) => control::down(&options),
         Command::Role(role) => wire::run(&role),
         Command::Spawn { orders, argv } => {

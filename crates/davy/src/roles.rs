@@ -7,3 +7,4 @@ pub(crate) mod edge;
 pub(crate) mod hosts;
 pub(crate) mod running;
 pub(crate) mod site;
+pub(crate) mod traces;

@@ -80,6 +80,7 @@ fn recipes(
         sites: vec![EdgeSite::of(&site, config)],
         http: http.0,
         dns: dns.0,
+        tracing: options.trace,
         threads: std::thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX),
     };
     let (udp, tcp) = dns.1;
@@ -95,7 +96,7 @@ fn recipes(
     let mysql = place.mysql_socket();
     let relay = proc::listen_unix(&mysql).with_context(|| cannot_write(&mysql))?;
     let sites = vec![DbSite { name: site.clone(), relay: config.db.relay }];
-    let db = serde_json::to_value(DbStart { place: place.clone(), sites })?;
+    let db = serde_json::to_value(DbStart { place: place.clone(), tracing: options.trace, sites })?;
     let own = serde_json::to_value(SiteStart { place: place.clone(), name: site.clone() })?;
     Ok(vec![
         recipe(Peer::Edge, &["edge"], serde_json::to_value(edge)?, sockets, Start::AtOnce),

@@ -23,8 +23,10 @@ use crate::roles::database::Database;
 use crate::roles::edge::{self, Announce, Threads};
 use crate::roles::hosts::Hosts;
 use crate::roles::site::Site;
+use crate::roles::traces::Traces;
 use crate::settings;
 use crate::settings::start::{DbStart, EdgeStart, SiteStart};
+use crate::trace::told::Tracing;
 
 /// Runs a role until the keeper ends it.
 pub(crate) fn run(role: &Role) -> anyhow::Result<ExitCode> {
@@ -70,10 +72,13 @@ async fn edge(child: Child, begin: Begin<EdgeStart>) -> anyhow::Result<()> {
     // 6 queue, 8 answer: one for each site, all on this thread
     let (mut hosts, announcements) = Hosts::start(&settings.sites);
     // 4 connect, 5 web, 9 response: on every thread
-    let threads = Threads::start(settings.threads, inherited("http")?, hosts.table(), log(&logs))?;
+    let traces = Traces::new(&settings);
+    let log = log(&logs, &traces, settings.tracing);
+    let threads = Threads::start(settings.threads, inherited("http")?, hosts.table(), log)?;
 
     let announce = Announce::new(&child, &settings);
-    let deadline = edge::attend(&child, orders, &mut hosts, announcements, announce).await?;
+    let deadline =
+        edge::attend(&child, orders, &mut hosts, announcements, announce, &traces).await?;
     threads.drain(deadline).await;
     hosts.drain(deadline).await;
     names.drain(deadline).await;
@@ -82,9 +87,14 @@ async fn edge(child: Child, begin: Begin<EdgeStart>) -> anyhow::Result<()> {
 }
 
 /// Where the web step tells of each request that is over.
-fn log(logs: &Logs) -> web::Log {
-    let logs = logs.clone();
-    Arc::new(move |finished| logs.line(&access::line(finished), Reach::Terminal))
+fn log(logs: &Logs, traces: &Traces, tracing: Tracing) -> web::Log {
+    let (logs, traces) = (logs.clone(), traces.clone());
+    Arc::new(move |finished| {
+        logs.line(&access::line(finished), Reach::Terminal);
+        if tracing == Tracing::On {
+            traces.note(finished);
+        }
+    })
 }
 
 /// Step 7, the site's side: from a folder to running workers.

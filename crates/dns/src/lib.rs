@@ -17,6 +17,7 @@
 //! optional; an open resolver is the classic misconfiguration).
 
 mod answer;
+mod ask;
 mod authority;
 mod compile;
 #[doc(hidden)]
@@ -33,6 +34,7 @@ mod udp;
 mod zones;
 
 pub use answer::{Rcode, Transport, answer};
+pub use ask::{Answered, AskError, ask};
 pub use server::{Server, Sockets};
 pub use settings::{Error, Names, Settings};
 pub use status::{Answers, Status};

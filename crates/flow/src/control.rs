@@ -8,7 +8,7 @@
 //!            keeper
 //!     ToChild │ ▲ ToKeeper                 site ──ToEdge──▶ edge
 //!             ▼ │                          site ◀─Database─▶ db
-//!       edge  db  site NAME
+//!       edge  db  site NAME                db ──Passed──▶ edge
 //! ```
 //! The name on a channel is given by the keeper: a site can't claim to be another.
 
@@ -92,6 +92,8 @@ pub enum Peer {
     Db,
     /// A site, by the name the keeper knows it by.
     Site(String),
+    /// A command of davy's that somebody has typed.
+    Console,
 }
 
 /// One line of what davy does while it starts: `label  text  took`.

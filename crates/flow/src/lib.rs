@@ -19,7 +19,7 @@ mod step;
 mod trace;
 
 pub use body::{Body, BodyError, Overflow, Reader, Writer};
-pub use query::{Passed, QUERY_TEXT_MAX, Query};
+pub use query::{Flush, Passed, QUERY_TEXT_MAX, Query};
 pub use request::{Answer, Client, Failure, Job, Request, Response, Scheme, SiteId};
 pub use step::{RequestId, Stamp, Step};
 pub use trace::{Mark, Marks, Trace};

@@ -31,7 +31,13 @@ pub struct Passed {
     pub queries: Vec<Query>,
     /// How many more there were that found no room.
     pub missed: u64,
+    /// The newest [`Flush`] before which all of these had passed.
+    pub flushed: u64,
 }
+
+/// Edge → db: asks for all statements so far; the answer's `flushed` is this number or a later one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Flush(pub u64);
 
 /// Bytes of a statement's masked text that are kept; a longer one ends in `…`.
 pub const QUERY_TEXT_MAX: usize = 1024;

@@ -161,9 +161,9 @@ impl Keeper {
     }
 }
 
-/// The relations of the house: sites with the edge, sites with the database.
+/// The relations of the house: sites with the edge and the database, the database with the edge.
 fn work_together(one: &Peer, other: &Peer) -> bool {
-    matches!((one, other), (Peer::Site(_), Peer::Edge | Peer::Db))
+    matches!((one, other), (Peer::Site(_), Peer::Edge | Peer::Db) | (Peer::Db, Peer::Edge))
 }
 
 /// Waits on one child: passes on what it says, carries out signals, and reports its end after its

@@ -8,13 +8,14 @@ use std::thread::JoinHandle;
 
 use anyhow::{Context, bail};
 use arc_swap::ArcSwap;
-use flow::control::ToKeeper;
+use flow::control::{Peer, ToKeeper};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use web::Sites;
 
 use super::child::{Child, Orders};
 use super::hosts::{Announced, Announcement, Hosts};
+use super::traces::Traces;
 use crate::settings;
 use crate::settings::start::{EdgeSite, EdgeStart};
 
@@ -92,11 +93,17 @@ pub(crate) async fn attend(
     hosts: &mut Hosts,
     mut announcements: mpsc::Receiver<Announcement>,
     announce: Announce,
+    traces: &Traces,
 ) -> anyhow::Result<Instant> {
     let (mut end, mut failed) = (orders.end(), pin!(hosts.failed()));
     loop {
         tokio::select! {
-            Some((peer, channel)) = orders.meetings.recv() => hosts.meet(peer, channel),
+            Some((peer, channel)) = orders.meetings.recv() => match peer {
+                Peer::Site(site) => hosts.meet(site, channel),
+                Peer::Db => drop(tokio::spawn(traces.clone().attend_database(channel))),
+                Peer::Console => drop(tokio::spawn(traces.clone().attend_console(channel))),
+                Peer::Edge => {}
+            },
             Some(announcement) = announcements.recv() => {
                 hosts.take(announcement).into_iter().for_each(|site| announce.when_ready(site));
             }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use flow::SiteId;
-use flow::control::{Peer, ToEdge};
+use flow::control::ToEdge;
 use proc::Channel;
 use queue::Queue;
 use tokio::sync::{mpsc, watch};
@@ -69,8 +69,7 @@ impl Hosts {
     }
 
     /// Meets a site's process: listens to its announcements.
-    pub(crate) fn meet(&self, peer: Peer, channel: Channel) {
-        let Peer::Site(site) = peer else { return };
+    pub(crate) fn meet(&self, site: String, channel: Channel) {
         tokio::spawn(attend(site, channel, self.announced.clone()));
     }
 

@@ -158,7 +158,7 @@ impl Site {
                     None => continue,
                 },
                 Peer::Edge => self.edge = Some(channel),
-                Peer::Site(_) => {}
+                Peer::Site(_) | Peer::Console => {}
             }
         }
         bail!("the keeper has gone")

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use serde::{Deserialize, Serialize};
 
 use crate::place::Place;
+use crate::trace::told::Tracing;
 
 /// For the edge.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -18,6 +19,7 @@ pub(crate) struct EdgeStart {
     pub(crate) dns: SocketAddr,
     /// How many threads it has, each with a runtime of its own.
     pub(crate) threads: usize,
+    pub(crate) tracing: Tracing,
 }
 
 /// A site, as the edge knows it.
@@ -61,6 +63,7 @@ pub(crate) struct SiteStart {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct DbStart {
     pub(crate) place: Place,
+    pub(crate) tracing: Tracing,
     /// The sites that may have a database.
     pub(crate) sites: Vec<DbSite>,
 }

@@ -80,6 +80,21 @@ async fn datagrams_are_answered_from_the_socket_they_came_in_on() {
 }
 
 #[tokio::test]
+async fn asked_by_a_client_of_our_own_it_tells_its_records_as_lines() {
+    let house = house();
+    let within = Duration::from_secs(20);
+    let answered = crate::ask(house.udp, "WWW.foobar.com", within).await.unwrap();
+    assert_eq!(answered.rcode, "NOERROR");
+    assert_eq!(answered.records.len(), 1);
+    assert!(answered.records[0].to_lowercase().starts_with("www.foobar.com"), "{answered:?}");
+    assert!(answered.records[0].ends_with("A 10.0.0.1"), "{answered:?}");
+    let other = crate::ask(house.udp, "elsewhere.example", within).await.unwrap();
+    assert_eq!((other.rcode.as_str(), other.records.len()), ("REFUSED", 0));
+    let wrong = crate::ask(house.udp, "two..dots", within).await;
+    assert!(matches!(wrong, Err(crate::AskError::Name(_))), "{wrong:?}");
+}
+
+#[tokio::test]
 async fn a_burst_longer_than_a_batch_is_answered_whole() {
     let house = house();
     let client = client(house.udp).await;
