@@ -144,7 +144,9 @@ impl Clock {
     fn read(&mut self, now: Duration) -> [u8; 27] {
         if now.as_secs() != self.second {
             self.second = now.as_secs();
-            let text = humantime::format_rfc3339_micros(UNIX_EPOCH + now).to_string();
+            let second = i64::try_from(self.second).unwrap_or_default();
+            let time = jiff::Timestamp::from_second(second).unwrap_or_default();
+            let text = time.strftime("%Y-%m-%dT%H:%M:%S.000000Z").to_string();
             self.text.iter_mut().zip(text.bytes()).for_each(|(old, new)| *old = new);
         }
         let mut micros = now.subsec_micros();

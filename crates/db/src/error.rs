@@ -39,18 +39,6 @@ pub enum Error {
         /// What the server said.
         told: String,
     },
-    /// There is data, but the key to it is gone.
-    #[error(
-        "{} is missing: without davy_admin's password the data in {} can't be used. Put the file \
-         back (from a backup of .davy), or move the data directory away to begin anew.",
-        .key.display(), .data.display()
-    )]
-    Locked {
-        /// The file with the password.
-        key: PathBuf,
-        /// The data directory.
-        data: PathBuf,
-    },
     /// The server ended while it was waited for.
     #[error("mariadbd ended ({how}). It said last:\n{told}")]
     Ended {

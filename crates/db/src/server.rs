@@ -1,7 +1,7 @@
 //! The private server: where it lies, how it is made ready, and how one talks to it as its admin.
 //!
 //! ```text
-//!   prepare   find or fetch mariadbd ─▶ passwords ─▶ data directory (bootstrap, rename) ─▶ my.cnf
+//!   prepare   find or fetch mariadbd ─▶ password ─▶ data directory (copy, rename) ─▶ my.cnf
 //!   program   what the keeper is to run
 //!   ready     the admin gets in
 //!   site_database   database, user and rights of one site; the same every time
@@ -11,7 +11,9 @@ mod bootstrap;
 mod installation;
 mod options;
 mod run;
+mod template;
 mod version;
+mod zones;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -29,8 +31,9 @@ use tokio::time::{Instant, sleep, timeout_at};
 use crate::account::Account;
 use crate::error::{Error, at};
 use crate::secret;
-use bootstrap::Place;
+use bootstrap::Making;
 use installation::Installation;
+use options::ADMIN;
 pub use options::CONNECTIONS_MAX;
 pub use version::Version;
 
@@ -47,8 +50,10 @@ pub struct Folders {
     pub run: PathBuf,
     /// The public socket, which the relay listens on; what sites are told.
     pub socket: PathBuf,
-    /// What was fetched, for all davys of this user.
+    /// What was fetched or made once for all davys of this user.
     pub cache: PathBuf,
+    /// The system's time zones (tzdata); may not be there.
+    pub zones: PathBuf,
     /// The PATH on which programs are looked for.
     pub path: OsString,
 }
@@ -78,17 +83,18 @@ impl Server {
         }
         let installation =
             Installation::find(own, &folders.path, &folders.cache, &mut progress).await?;
-        let password = admin_password(&folders)?;
+        let password = admin_password(&folders.private)?;
         if folders.data.exists() {
             bootstrap::check_version(&folders.data, installation.version)?;
         } else {
-            progress("making the data directory");
-            let place = Place { data: &folders.data, temporary: &temporary };
-            bootstrap::make(own, &installation, place, &password).await?;
+            let making = Making::new(own, &installation, &temporary, &folders.zones)?;
+            template::make_data(&making, &folders.cache, &folders.data, &mut progress).await?;
         }
         let server = Server { folders, installation, password };
         let options = server.options_file();
         fs::write(&options, options::TEXT).map_err(at(&options))?;
+        let start = server.start_file();
+        secret::write(&start, &options::admin(&server.password)).map_err(at(&start))?;
         server.turn_log()?;
         Ok(server)
     }
@@ -109,6 +115,7 @@ impl Server {
         let mut argv = vec![path_text(&self.installation.program)?];
         argv.push(option("--defaults-file", &self.options_file())?);
         argv.extend(self.installation.arguments()?);
+        argv.push(option("--init-file", &self.start_file())?);
         argv.extend([
             option("--datadir", &self.folders.data)?,
             option("--tmpdir", &self.folders.private.join("tmp"))?,
@@ -194,6 +201,10 @@ impl Server {
         self.folders.private.join("my.cnf")
     }
 
+    fn start_file(&self) -> PathBuf {
+        self.folders.private.join("start.sql")
+    }
+
     fn log_file(&self) -> PathBuf {
         self.folders.private.join("mariadbd.log")
     }
@@ -215,15 +226,11 @@ impl Server {
     }
 }
 
-/// The admin's password. With data but without it we would be locked out, so it is never made anew
-/// for data that is there.
-fn admin_password(folders: &Folders) -> Result<String, Error> {
-    let key = folders.private.join("davy_admin.password");
+/// The admin's password, made at the first start.
+fn admin_password(private: &Path) -> Result<String, Error> {
+    let key = private.join("davy_admin.password");
     if let Some(password) = secret::read(&key).map_err(at(&key))? {
         return Ok(password);
-    }
-    if folders.data.exists() {
-        return Err(Error::Locked { key, data: folders.data.clone() });
     }
     let password = secret::password().map_err(at(&key))?;
     secret::write(&key, &password).map_err(at(&key))?;
@@ -249,7 +256,6 @@ fn path_text(path: &Path) -> Result<String, Error> {
     text.ok_or_else(|| at(path)(std::io::Error::other("davy needs paths in UTF-8")))
 }
 
-const ADMIN: &str = "davy_admin";
 const ASK_AGAIN: Duration = Duration::from_millis(10);
 const LOG_BYTES_MAX: u64 = 1024 * 1024;
 

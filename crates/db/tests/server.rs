@@ -31,6 +31,7 @@ fn folders(folder: &Path) -> Folders {
         run: folder.join("run"),
         socket: folder.join("mysql.sock"),
         cache: PathBuf::from(CACHE),
+        zones: folder.join("zoneinfo"),
         path: std::env::var_os("PATH").unwrap_or_default(),
     }
 }
@@ -338,6 +339,108 @@ async fn an_interrupted_first_start_leaves_nothing_half() {
     }
     assert_eq!(private("private/davy_admin.password") & 0o777, 0o600);
     drop(database);
+}
+
+/// As [`folders`], with a cache of the test's own that has MariaDB, but no data directory.
+async fn folders_with_cache(folder: &Path, cache: &Path) -> Folders {
+    let fetched = tempfile::tempdir().unwrap();
+    Server::prepare(folders(fetched.path()), &Own::direct(), |_| {}).await.unwrap();
+    for entry in std::fs::read_dir(CACHE).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        if name.to_string_lossy().starts_with("mariadb-") && !cache.join(&name).exists() {
+            std::os::unix::fs::symlink(entry.path(), cache.join(name)).unwrap();
+        }
+    }
+    Folders { cache: cache.to_owned(), ..folders(folder) }
+}
+
+/// The names of the templates in a cache.
+fn templates(cache: &Path) -> Vec<String> {
+    let names = std::fs::read_dir(cache).unwrap().map(|entry| entry.unwrap().file_name());
+    let names = names.map(|name| name.into_string().unwrap());
+    names.filter(|name| name.starts_with("database-")).collect()
+}
+
+#[tokio::test]
+async fn sites_get_copies_of_one_template_without_secrets() {
+    let cache = tempfile::tempdir().unwrap();
+    let [one, other] = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    std::fs::create_dir(cache.path().join("database-1.0.0-old")).unwrap();
+    let own = Own::direct();
+    // Both at once: one makes the template, the other waits for it.
+    let first = folders_with_cache(one.path(), cache.path()).await;
+    let second = folders_with_cache(other.path(), cache.path()).await;
+    let (mut said, mut said_too) = (Vec::new(), Vec::new());
+    let (server, _) = tokio::try_join!(
+        Server::prepare(first, &own, |text| said.push(text.to_owned())),
+        Server::prepare(second, &own, |text| said_too.push(text.to_owned())),
+    )
+    .unwrap();
+    assert_eq!((said.len(), said_too.len()), (1, 0), "{said:?} {said_too:?}");
+    let templates = templates(cache.path());
+    let [template] = &templates[..] else { panic!("one, and not the old one: {templates:?}") };
+    assert!(template.contains(&server.version().to_string()));
+    let grants = std::fs::read(cache.path().join(template).join("mysql/global_priv.MAD")).unwrap();
+    let has = |name: &[u8]| grants.windows(name.len()).any(|bytes| bytes == name);
+    assert!(has(b"mariadb.sys") && !has(b"davy_admin"));
+    let key = |folder: &TempDir| folder.path().join("private/davy_admin.password");
+    let keys = [&one, &other].map(|folder| std::fs::read_to_string(key(folder)).unwrap());
+    assert_ne!(keys[0], keys[1]);
+}
+
+#[tokio::test]
+async fn a_cache_that_cannot_be_written_costs_time_only() {
+    let (cache, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let folders = folders_with_cache(folder.path(), cache.path()).await;
+    std::fs::create_dir(cache.path().join("database.lock")).unwrap();
+    let own = Own::direct();
+    let server = Server::prepare(folders, &own, |_| {}).await.unwrap();
+    until_ready(&server, &mut run(&server)).await.unwrap();
+    assert!(templates(cache.path()).is_empty());
+}
+
+#[tokio::test]
+async fn time_zones_of_the_machine_are_known_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let zone = folder.path().join("zoneinfo/Europe/Berlin");
+    std::fs::create_dir_all(zone.parent().unwrap()).unwrap();
+    // A zone that is a rule and nothing else (RFC 9636 §3).
+    let block = b"TZif2\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\
+                  \0\0\0\x01\0\0\0\x04\0\0\x0e\x10\0\0CET\0";
+    std::fs::write(&zone, [&block[..], block, b"\nCET-1CEST,M3.5.0,M10.5.0/3\n"].concat()).unwrap();
+    let cache = tempfile::tempdir().unwrap();
+    let folders = folders_with_cache(folder.path(), cache.path()).await;
+    let server = Server::prepare(folders, &Own::direct(), |_| {}).await.unwrap();
+    let mut mariadbd = run(&server);
+    until_ready(&server, &mut mariadbd).await.unwrap();
+    let database = Database { server, mariadbd };
+    let mut admin = database.admin(folder.path()).await;
+    for (utc, berlin) in [
+        ("2026-01-01 12:00:00", "2026-01-01 13:00:00"),
+        ("2026-03-29 00:59:59", "2026-03-29 01:59:59"),
+        ("2026-03-29 01:00:00", "2026-03-29 03:00:00"),
+        ("2037-07-01 12:00:00", "2037-07-01 14:00:00"),
+        ("1970-01-02 00:00:00", "1970-01-02 01:00:00"),
+    ] {
+        let query = "SELECT CAST(CONVERT_TZ(?, '+00:00', 'Europe/Berlin') AS CHAR), \
+                     CAST(CONVERT_TZ(?, 'Europe/Berlin', '+00:00') AS CHAR)";
+        let there_and_back: Option<(Option<String>, Option<String>)> =
+            admin.exec_first(query, (utc, berlin)).await.unwrap();
+        assert_eq!(there_and_back, Some((Some(berlin.into()), Some(utc.into()))));
+    }
+    admin.query_drop("SET time_zone = 'Europe/Berlin'").await.unwrap();
+}
+
+/// davy_admin's password is set at every start of the server.
+#[tokio::test]
+async fn a_lost_password_of_davys_own_locks_nobody_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = Database::start(folder.path()).await;
+    let shop = database.server.site_database("shop").await.unwrap();
+    drop(database);
+    std::fs::remove_file(folder.path().join("private/davy_admin.password")).unwrap();
+    let database = Database::start(folder.path()).await;
+    assert_eq!(database.server.site_database("shop").await.unwrap(), shop);
 }
 
 #[tokio::test]

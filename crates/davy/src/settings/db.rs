@@ -16,6 +16,7 @@ pub(crate) fn folders(place: &Place, path: OsString) -> Folders {
         run: place.run.join("db"),
         socket: place.mysql_socket(),
         cache: place.cache.clone(),
+        zones: ZONES.into(),
         path,
     }
 }
@@ -49,3 +50,6 @@ pub(crate) fn choose(
     };
     db::choose(Asked { engine, table, url, driver })
 }
+
+/// Where every system keeps its time zones.
+const ZONES: &str = "/usr/share/zoneinfo";

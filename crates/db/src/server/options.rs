@@ -40,6 +40,19 @@ thread-cache-size = 4
 log-warnings = 1
 ";
 
+/// What the server carries out at every start, before it takes connections: `davy_admin` exists,
+/// with this password, and may do everything. So the password in davy's file is always the right
+/// one. It consists of digits and letters, and needs no quoting.
+pub(crate) fn admin(password: &str) -> String {
+    format!(
+        "GRANT ALL PRIVILEGES ON *.* TO '{ADMIN}'@'localhost' \
+         IDENTIFIED BY '{password}' WITH GRANT OPTION;\n"
+    )
+}
+
+/// davy's own account.
+pub(crate) const ADMIN: &str = "davy_admin";
+
 #[cfg(test)]
 mod tests {
     use super::*;

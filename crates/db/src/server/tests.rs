@@ -2,28 +2,11 @@
 
 use super::*;
 
-fn folders(folder: &Path) -> Folders {
-    Folders {
-        data: folder.join("data"),
-        private: folder.join("private"),
-        run: folder.join("private"),
-        socket: folder.join("mysql.sock"),
-        cache: folder.join("cache"),
-        path: "/nonexistent".into(),
-    }
-}
-
 #[test]
-fn a_password_is_never_made_anew_for_data_that_is_there() {
+fn the_password_is_kept() {
     let folder = tempfile::tempdir().unwrap();
-    let folders = folders(folder.path());
-    proc::private_folder(&folders.private).unwrap();
-    let password = admin_password(&folders).unwrap();
-    fs::create_dir(&folders.data).unwrap();
-    assert_eq!(admin_password(&folders).unwrap(), password);
-    fs::remove_file(folders.private.join("davy_admin.password")).unwrap();
-    let error = admin_password(&folders).unwrap_err();
-    assert!(matches!(error, Error::Locked { .. }), "{error}");
+    let password = admin_password(folder.path()).unwrap();
+    assert_eq!(admin_password(folder.path()).unwrap(), password);
 }
 
 #[test]

@@ -26,6 +26,14 @@ impl Version {
         (self.major, self.minor) >= (10, 4)
     }
 
+    /// The last second that a TIMESTAMP can hold: in 2038, and since 11.5 in 2106.
+    pub(crate) fn last_timestamp(self) -> i64 {
+        match (self.major, self.minor) >= (11, 5) {
+            true => i64::from(u32::MAX),
+            false => i64::from(i32::MAX),
+        }
+    }
+
     /// Reads what `mariadbd --version` prints. None for another program, such as Oracle's MySQL.
     ///
     /// `mariadbd  Ver 10.11.19-MariaDB-0+deb12u1 for debian-linux-gnu on x86_64 (Debian 12)`
