@@ -15,6 +15,7 @@
 //! Opening and reading are done on the connection's thread, as nginx does: what is asked for often
 //! lies in the page cache.
 
+pub(crate) mod absent;
 pub(crate) mod conditions;
 mod hidden;
 mod kind;

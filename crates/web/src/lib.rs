@@ -37,6 +37,7 @@ mod sites;
 mod socket;
 mod timer;
 
+pub use files::absent::Absent;
 pub use server::Server;
 pub use service::{Finished, Log, Service, Status};
 pub use settings::Settings;

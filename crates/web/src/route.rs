@@ -1,6 +1,6 @@
 //! Where a request goes: to a file, to the site's application, or nowhere.
 
-use flow::{Failure, Job, Step};
+use flow::{Failure, Job, Stamp, Step};
 use http::{Method, StatusCode};
 use tokio::sync::mpsc;
 
@@ -22,15 +22,15 @@ pub(crate) enum Route<'a> {
 }
 
 /// Finds the way: a file that is there, else the application, else 404.
-pub(crate) fn find<'a>(site: Option<&'a Site>, head: &Head) -> Route<'a> {
+pub(crate) fn find<'a>(site: Option<&'a Site>, head: &Head, now: Stamp) -> Route<'a> {
     let Some(site) = site else {
         return nowhere(StatusCode::MISDIRECTED_REQUEST, "no site has this name");
     };
     let reads = head.method == Method::GET || head.method == Method::HEAD;
     // With an application, other methods are always its own.
-    if reads || site.jobs.is_none() {
+    if site.jobs.is_none() || (reads && !site.absent.has(head.path(), now)) {
         match files::find(&site.mounts, head.path()) {
-            Ok(Found::Nothing) => {}
+            Ok(Found::Nothing) => site.absent.add(head.path(), now),
             Ok(_) if !reads => {
                 return nowhere(StatusCode::METHOD_NOT_ALLOWED, "files are only read");
             }

@@ -8,6 +8,8 @@ use std::sync::Arc;
 use flow::{Job, SiteId};
 use tokio::sync::mpsc;
 
+use crate::Absent;
+
 /// A site as the web step sees it.
 #[derive(Debug)]
 pub struct Site {
@@ -20,6 +22,8 @@ pub struct Site {
     /// The way to its queue. None: the site has no application, and a path that is no file is not
     /// found.
     pub jobs: Option<mpsc::Sender<Job>>,
+    /// What was not found in the folders of late; begins empty.
+    pub absent: Absent,
 }
 
 /// A folder of files, served below a path.

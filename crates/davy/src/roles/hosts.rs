@@ -138,6 +138,7 @@ impl Hosts {
             names: [&host.site.domain].into_iter().chain(&host.site.aliases).cloned().collect(),
             mounts: host.mounts.clone(),
             jobs: host.application.then(|| host.jobs.clone()),
+            absent: web::Absent::default(),
         });
         self.sites.store(Arc::new(Sites::new(sites.collect())));
     }

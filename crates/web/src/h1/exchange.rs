@@ -122,7 +122,8 @@ impl<R: Source, W: Sink> Connection<R, W> {
         upload: &mut Upload,
         trace: &Arc<Trace>,
     ) -> Sent {
-        let route = route::find(site, head);
+        let now = trace.at(Mark::Received).unwrap_or_else(Stamp::now);
+        let route = route::find(site, head, now);
         if !matches!(route, Route::App(_)) {
             trace.mark(Mark::Answered, Stamp::now());
         }

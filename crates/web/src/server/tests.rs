@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::mpsc;
 
 use super::*;
-use crate::{Mount, Site};
+use crate::{Absent, Mount, Site};
 
 /// A server with a folder and an application.
 struct Stage {
@@ -26,8 +26,13 @@ fn stage(settings: Settings) -> Stage {
         prefix: "/".into(),
         folder: Arc::new(std::fs::File::open(folder.path()).unwrap().into()),
     };
-    let site =
-        Site { id: SiteId::new("one"), names: Vec::new(), mounts: vec![mount], jobs: Some(sender) };
+    let site = Site {
+        id: SiteId::new("one"),
+        names: Vec::new(),
+        mounts: vec![mount],
+        jobs: Some(sender),
+        absent: Absent::default(),
+    };
     let statuses = Arc::new(Mutex::new(Vec::new()));
     let teller = statuses.clone();
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

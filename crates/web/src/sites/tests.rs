@@ -4,7 +4,7 @@ use super::*;
 
 fn site(id: &str, names: &[&str]) -> Site {
     let names = names.iter().map(ToString::to_string).collect();
-    Site { id: SiteId::new(id), names, mounts: Vec::new(), jobs: None }
+    Site { id: SiteId::new(id), names, mounts: Vec::new(), jobs: None, absent: Absent::default() }
 }
 
 fn found<'a>(sites: &'a Sites, host: &str) -> Option<&'a str> {

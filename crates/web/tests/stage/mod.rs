@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
-use davy_web::{Mount, Service, Settings, Site, Sites};
+use davy_web::{Absent, Mount, Service, Settings, Site, Sites};
 use flow::{Client, Scheme, SiteId};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
@@ -104,6 +104,7 @@ impl Stage {
             names: vec![format!("{name}.example")],
             mounts: vec![Mount { prefix: "/".into(), folder: Arc::clone(&folder) }],
             jobs: jobs.clone(),
+            absent: Absent::default(),
         };
         Sites::new(["one", "two"][..setup.sites].iter().map(|name| site(name)).collect())
     }

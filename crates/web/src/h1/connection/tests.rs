@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::*;
-use crate::{Mount, Settings, Site, Sites};
+use crate::{Absent, Mount, Settings, Site, Sites};
 
 /// What a finished request told: method and target, status, the step it failed at, its marks.
 type Told = (String, u16, Option<Step>, Vec<Mark>);
@@ -42,6 +42,7 @@ impl Stage {
             names: Vec::new(),
             mounts: vec![mount],
             jobs: Some(sender),
+            absent: Absent::default(),
         };
         let told = Arc::new(Mutex::new(Vec::new()));
         let teller = told.clone();
