@@ -5,11 +5,11 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-/// A program on the PATH; one that is not there fails the test and says which package has it.
+/// A program on the PATH, or among root's; one that is not there fails the test and says which package has it.
 pub fn tool(name: &str) -> PathBuf {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let found =
-        std::env::split_paths(&path).map(|folder| folder.join(name)).find(|it| it.is_file());
+    let folders = std::env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]);
+    let found = folders.map(|folder| folder.join(name)).find(|it| it.is_file());
     found.unwrap_or_else(|| {
         let package = PACKAGES.iter().find(|(tool, _)| *tool == name);
         let package = package.map_or(name, |(_, package)| package);
@@ -151,5 +151,9 @@ impl Sql<'_> {
 }
 
 /// Debian's packages of the tools whose names are not theirs.
-const PACKAGES: [(&str, &str); 3] =
-    [("dig", "bind9-dnsutils"), ("mariadb", "mariadb-client-core"), ("python3", "python3-venv")];
+const PACKAGES: [(&str, &str); 4] = [
+    ("chromedriver", "chromium-driver"),
+    ("dig", "bind9-dnsutils"),
+    ("mariadb", "mariadb-client-core"),
+    ("python3", "python3-venv"),
+];

@@ -18,12 +18,24 @@ pub struct Process {
     pub command: String,
 }
 
+impl Process {
+    pub(crate) fn of(pid: u32) -> Process {
+        let bytes = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        Process { pid, command: String::from_utf8_lossy(&bytes).replace('\0', " ") }
+    }
+}
+
+/// The ids of all processes.
+pub(crate) fn all() -> impl Iterator<Item = u32> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+}
+
 /// All living processes that carry the mark.
 pub fn marked(mark: &str) -> Vec<Process> {
-    let pids = fs::read_dir("/proc").into_iter().flatten().flatten();
-    pids.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+    all()
         .filter(|pid| environ(*pid).get(MARK).is_some_and(|found| found == mark))
-        .map(|pid| Process { pid, command: command(pid) })
+        .map(Process::of)
         .collect()
 }
 
@@ -50,9 +62,4 @@ pub fn send(pid: u32, signal: Signal) {
     let target = i32::try_from(pid).ok().and_then(Pid::from_raw);
     let target = target.unwrap_or_else(|| panic!("{pid} is no process id"));
     kill_process(target, signal).unwrap_or_else(|error| panic!("signal to process {pid}: {error}"));
-}
-
-fn command(pid: u32) -> String {
-    let bytes = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-    String::from_utf8_lossy(&bytes).replace('\0', " ")
 }

@@ -12,6 +12,7 @@ use tempfile::TempDir;
 
 use crate::clients::tool;
 use crate::davy::Davy;
+use crate::machine::Machine;
 use crate::processes::MARK;
 
 /// A folder with a site in it, removed at the end.
@@ -20,7 +21,14 @@ pub struct Project {
     folder: PathBuf,
     ports: [u16; 2],
     env: Vec<(String, String)>,
-    _temporary: TempDir,
+    place: Place,
+}
+
+/// What holds the folder.
+#[derive(Debug)]
+enum Place {
+    Here { _folder: TempDir },
+    Machine(Machine),
 }
 
 /// How a command of davy ended, and what it said.
@@ -32,6 +40,16 @@ pub struct Ran {
     pub stdout: String,
     /// Its standard error.
     pub stderr: String,
+}
+
+impl Ran {
+    /// Runs a command to its end, with nothing to read.
+    pub fn of(command: &mut Command) -> Ran {
+        let ran = command.stdin(Stdio::null()).output();
+        let ran = ran.unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Ran { code: ran.status.code(), stdout: text(&ran.stdout), stderr: text(&ran.stderr) }
+    }
 }
 
 impl Project {
@@ -55,12 +73,31 @@ impl Project {
     pub fn below(path: &Path) -> Project {
         let temporary = TempDir::with_prefix("e").unwrap_or_else(|error| panic!("{error}"));
         let folder = temporary.path().join(path);
+        Project::at(folder, Place::Here { _folder: temporary })
+    }
+
+    /// A copy of one of the examples, and davy, in the home of a machine's user.
+    pub fn on_machine(machine: Machine, example: &str) -> Project {
+        let folder = machine.home().join(example);
+        let davy = machine.home().join("davy");
+        let copied = fs::copy(davy_program(), &davy);
+        copied.unwrap_or_else(|error| panic!("{}: {error}", davy.display()));
+        let project = Project::at(folder, Place::Machine(machine));
+        project.add_example(example);
+        project.machine().give_home();
+        project
+    }
+
+    fn at(folder: PathBuf, place: Place) -> Project {
         make(&folder);
-        Project {
-            folder,
-            ports: [free_port(), free_port()],
-            env: Vec::new(),
-            _temporary: temporary,
+        Project { folder, ports: [free_port(), free_port()], env: Vec::new(), place }
+    }
+
+    /// The machine it lies on.
+    pub fn machine(&self) -> &Machine {
+        match &self.place {
+            Place::Machine(machine) => machine,
+            Place::Here { .. } => panic!("{} lies on no machine of its own", self.folder.display()),
         }
     }
 
@@ -156,19 +193,25 @@ impl Project {
     /// A command of davy on the project's folder, run to its end.
     pub fn run(&self, words: &[&str]) -> Ran {
         let mut command = self.davy(words[0]);
-        command.args(&words[1..]).stdin(Stdio::null());
-        let ran = command.output().unwrap_or_else(|error| panic!("davy {words:?}: {error}"));
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        Ran { code: ran.status.code(), stdout: text(&ran.stdout), stderr: text(&ran.stderr) }
+        Ran::of(command.args(&words[1..]))
     }
 
-    /// davy with a subcommand and the folder. Its home and cache are those of all tests: what one
-    /// has fetched serves the others.
+    /// davy with a subcommand and the folder. But on a machine of its own its home and cache are
+    /// those of all tests: what one has fetched serves the others.
     fn davy(&self, subcommand: &str) -> Command {
-        let mut command = Command::new(davy_program());
-        command.arg(subcommand).arg(&self.folder);
-        command.env("HOME", cache().join("home")).env("XDG_CACHE_HOME", cache());
-        command.env_remove("DATABASE_URL").env_remove("XDG_RUNTIME_DIR").env_remove("VIRTUAL_ENV");
+        let mut command = match &self.place {
+            Place::Here { .. } => Command::new(davy_program()),
+            Place::Machine(machine) => machine.davy(),
+        };
+        command.arg(subcommand);
+        match &self.place {
+            Place::Machine(machine) => command.arg(machine.inside(&self.folder)),
+            Place::Here { .. } => {
+                command.arg(&self.folder).env("HOME", cache().join("home"));
+                command.env("XDG_CACHE_HOME", cache()).env_remove("DATABASE_URL");
+                command.env_remove("XDG_RUNTIME_DIR").env_remove("VIRTUAL_ENV")
+            }
+        };
         command.env(MARK, fresh_mark()).envs(self.env.iter().map(|(name, value)| (name, value)));
         command
     }
@@ -178,7 +221,7 @@ impl Project {
 pub fn cache() -> &'static Path {
     static CACHE: OnceLock<PathBuf> = OnceLock::new();
     CACHE.get_or_init(|| {
-        let cache = profile().parent().unwrap_or(profile()).join("e2e-cache");
+        let cache = target().join("e2e-cache");
         make(&cache.join("home"));
         cache
     })
@@ -193,6 +236,11 @@ fn davy_program() -> PathBuf {
     let hint = "build it first: cargo build -p davy (with --release if the tests have it)";
     assert!(program.is_file(), "there is no davy at {}; {hint}", program.display());
     program
+}
+
+/// The folder of all that is built.
+pub(crate) fn target() -> &'static Path {
+    profile().parent().unwrap_or(profile())
 }
 
 /// `target/PROFILE`; the test itself is `target/PROFILE/deps/e2e-…`.

@@ -1,12 +1,12 @@
 //! Django as it comes from PyPI: a fresh project with its settings for the database, its static
-//! files and its hosts edited, and nothing else, is migrated and administered.
+//! files and its hosts edited, and nothing else, is migrated, and administered in a browser.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use davy_e2e::{Answer, Davy, Project, Sql, cache, curl, curl_args, processes, tool};
+use davy_e2e::{Browser, Davy, Project, Sql, cache, curl, processes, tool};
 use rustix::process::Signal;
 
 /// What `startproject` writes, and what people make of it.
@@ -75,32 +75,6 @@ fn manage(project: &Project, variables: &BTreeMap<String, String>, words: &[&str
     succeeds(manage.envs(variables).env("DJANGO_SUPERUSER_PASSWORD", PASSWORD));
 }
 
-/// A browser: one cookie jar, and forms that are filled in as they came.
-struct Browser<'a> {
-    davy: &'a Davy<'a>,
-    jar: PathBuf,
-}
-
-impl Browser<'_> {
-    fn curl(&self, arguments: &[&str], path: &str) -> Answer {
-        let jar = self.jar.to_str().unwrap();
-        let url = self.davy.url(path);
-        curl_args(&[&["--cookie", jar, "--cookie-jar", jar], arguments, &[&*url]].concat())
-    }
-
-    /// Gets the form at `path` and posts it back with its CSRF token and these fields.
-    fn submit(&self, path: &str, fields: &[&str]) -> Answer {
-        let form = self.curl(&[], path).text();
-        let token = form.split("name=\"csrfmiddlewaretoken\" value=\"").nth(1);
-        let token =
-            token.and_then(|rest| rest.split('"').next()).unwrap_or_else(|| panic!("{form}"));
-        let token = format!("csrfmiddlewaretoken={token}");
-        let fields = [&*token].into_iter().chain(fields.iter().copied());
-        let data: Vec<&str> = fields.flat_map(|field| ["--data-urlencode", field]).collect();
-        self.curl(&data, path)
-    }
-}
-
 #[test]
 fn django_is_migrated_and_administered() {
     let project = shop();
@@ -112,19 +86,11 @@ fn django_is_migrated_and_administered() {
     let admin = ["--username", "ada", "--email", "ada@foobar.com"];
     manage(&project, &variables, &[&["createsuperuser", "--noinput"], &admin[..]].concat());
 
-    let jar = tempfile::tempdir().unwrap();
-    let browser = Browser { davy: &davy, jar: jar.path().join("cookies") };
-    let stranger = browser.curl(&[], "/admin/");
+    let stranger = curl(&davy.url("/admin/"));
     assert_eq!(stranger.header("location"), Some("/admin/login/?next=/admin/"));
-    let password = format!("password={PASSWORD}");
-    let inside = browser.submit("/admin/login/?next=/admin/", &["username=ada", &password]);
-    assert_eq!((inside.status, inside.header("location")), (302, Some("/admin/")));
-    assert!(browser.curl(&[], "/admin/").text().contains("Site administration"));
-
-    let passwords = [1, 2].map(|n| format!("password{n}={PASSWORD}"));
-    let user = ["username=zoë", "usable_password=true", &passwords[0], &passwords[1]];
-    let added = browser.submit("/admin/auth/user/add/", &user);
-    assert_eq!(added.status, 302, "{}", added.text());
+    let browser = Browser::start();
+    ada_comes_in(&browser, &davy);
+    ada_adds_a_user(&browser, &davy);
     let sql = Sql {
         socket: Path::new(&variables["MYSQL_UNIX_SOCKET"]),
         user: &variables["MYSQL_USER"],
@@ -135,6 +101,33 @@ fn django_is_migrated_and_administered() {
     assert_eq!(rows.unwrap(), "ada\t1\nzoë\t0");
     the_web_step_serves_the_styles_of_the_admin(&davy, &project);
     davy.stop();
+}
+
+fn ada_comes_in(browser: &Browser, davy: &Davy<'_>) {
+    browser.open(&davy.url("/admin/"));
+    browser.fill("#id_username", "ada");
+    browser.fill("#id_password", PASSWORD);
+    browser.screenshot("django-login");
+    browser.click("[type=submit]");
+    assert_eq!(browser.text("#content > h1"), "Site administration");
+    assert_eq!(browser.url(), davy.url("/admin/"));
+    assert_eq!(browser.text("#user-tools strong"), "ADA", "in capitals, as the style has it");
+    // What a browser does with a page without its style, and what Django's says.
+    assert_ne!(browser.style("#header", "background-color"), "rgba(0, 0, 0, 0)");
+    assert_eq!(browser.style("#header", "display"), "flex");
+    browser.screenshot("django-admin");
+}
+
+fn ada_adds_a_user(browser: &Browser, davy: &Davy<'_>) {
+    browser.click(".model-user .addlink");
+    browser.fill("#id_username", "zoë");
+    browser.fill("#id_password1", PASSWORD);
+    browser.fill("#id_password2", PASSWORD);
+    browser.click("[name=_save]");
+    let said = browser.text(".messagelist .success");
+    assert!(said.contains("“zoë” was added successfully"), "{said}");
+    assert!(browser.url().starts_with(&davy.url("/admin/auth/user/2/")), "{}", browser.url());
+    browser.screenshot("django-user");
 }
 
 /// With every worker stopped, nobody else is left who could.

@@ -1,6 +1,6 @@
 //! The example that a visitor of the project sees first.
 
-use davy_e2e::{Project, curl, curl_args};
+use davy_e2e::{Browser, Project, curl, curl_args};
 
 /// The first file below /static/ that the page names with such an ending.
 fn linked(page: &str, endings: &[&str]) -> String {
@@ -48,6 +48,29 @@ fn what_visitors_write_is_read_back_and_outlives_a_restart() {
     let second_start = seconds(&davy.ready());
     assert!(second_start < first_start, "{second_start} s after {first_start} s");
     assert!(curl(&davy.url("/")).text().contains("Grüße 🎉"));
+    davy.stop();
+}
+
+#[test]
+fn a_visitor_signs_it_in_a_browser() {
+    let project = Project::example("guestbook");
+    let davy = project.up();
+    let browser = Browser::start();
+    browser.open(&davy.url("/"));
+    assert_eq!(browser.title(), "Guestbook");
+    assert!(browser.text(".empty").starts_with("Nobody yet"));
+    assert_eq!(browser.style("body", "margin-top"), "0px", "the style is applied");
+    assert!(browser.property("header img", "naturalWidth").as_u64() > Some(0), "a picture");
+
+    let message = "Glück auf! <img src=x onerror=\"document.title = 'broken'\">";
+    browser.fill("#name", "Zoë");
+    browser.fill("#message", message);
+    browser.click("form button");
+    assert_eq!(browser.text("article p"), message);
+    assert_eq!(browser.text("article b"), "Zoë");
+    assert_eq!(browser.title(), "Guestbook", "what visitors write is not run");
+    assert_eq!(browser.url(), davy.url("/"));
+    browser.screenshot("guestbook");
     davy.stop();
 }
 

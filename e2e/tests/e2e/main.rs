@@ -16,6 +16,7 @@ mod guestbook;
 mod hostile;
 mod ledger;
 mod logs;
+mod machine;
 mod names;
 mod ports;
 mod sites;
