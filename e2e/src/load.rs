@@ -1,8 +1,8 @@
 //! Visitors that never rest: each sends one request after the other, and writes down how it went.
 //!
 //! ```text
-//!   opened      begun ──────────── ended        one connection of one visitor
-//! ────┴───────────┴──── request ─────┴──▶
+//! ──answer─┐      ┌──── request ─────┐
+//!      heard    begun              ended        one connection of one visitor
 //! ```
 //! A visitor keeps its connection for as long as it lasts, as browsers and proxies do, and looks
 //! whether it still lives before it is used again. What fails is not tried again: a test asks
@@ -29,8 +29,8 @@ pub struct Sent {
     pub id: u64,
     /// GET or POST: odd numbers are posts.
     pub method: &'static str,
-    /// When its connection was begun.
-    pub opened: Instant,
+    /// When its connection was last heard of: at the end of the answer before, or when it was opened.
+    pub heard: Instant,
     /// When it was begun.
     pub begun: Instant,
     /// When its answer was complete, or known not to come.
@@ -46,10 +46,10 @@ impl Sent {
     }
 }
 
-/// A connection, when it was begun, and whether its last answer said that it ends there.
+/// A connection, when it was last heard of, and whether its last answer said that it ends there.
 struct Connection {
     stream: BufReader<TcpStream>,
-    opened: Instant,
+    heard: Instant,
     closing: bool,
 }
 
@@ -90,7 +90,7 @@ impl Load {
     /// it can be used again.
     fn send(&self, id: u64, connection: Option<Connection>) -> (Sent, Option<Connection>) {
         let begun = Instant::now();
-        let opened = connection.as_ref().map_or(begun, |connection| connection.opened);
+        let heard = connection.as_ref().map_or(begun, |connection| connection.heard);
         let method = if id % 2 == 1 { "POST" } else { "GET" };
         let exchanged = connection.map_or_else(|| self.connect(), Ok).and_then(|mut connection| {
             let status = connection.exchange(method, id, self.address)?;
@@ -98,18 +98,20 @@ impl Load {
         });
         let ended = Instant::now();
         let (outcome, kept) = match exchanged {
-            Ok((status, connection)) => (Ok(status), Some(connection)),
+            Ok((status, connection)) => {
+                (Ok(status), Some(Connection { heard: ended, ..connection }))
+            }
             Err(error) => (Err(error.to_string()), None),
         };
-        (Sent { id, method, opened, begun, ended, outcome }, kept)
+        (Sent { id, method, heard, begun, ended, outcome }, kept)
     }
 
     fn connect(&self) -> io::Result<Connection> {
-        let opened = Instant::now();
+        let heard = Instant::now();
         let stream = TcpStream::connect_timeout(&self.address, ANSWERED_WITHIN)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(ANSWERED_WITHIN))?;
-        Ok(Connection { stream: BufReader::new(stream), opened, closing: false })
+        Ok(Connection { stream: BufReader::new(stream), heard, closing: false })
     }
 }
 

@@ -53,22 +53,45 @@ def application(environ, start_response):
 
 const PARTS: [&str; 5] = ["edge", "db", "mariadbd", "site ledger", "worker"];
 
-/// A kill of one part or of two, and when the kernel took the order.
+/// A kill of one part.
 #[derive(Debug)]
-struct Kill {
-    parts: Vec<&'static str>,
+struct Shot {
+    part: &'static str,
+    /// The kernel took the order between these two.
     before: Instant,
     after: Instant,
+}
+
+impl Shot {
+    fn at(part: &'static str, pid: u32) -> Shot {
+        let before = Instant::now();
+        processes::send(pid, Signal::KILL);
+        Shot { part, before, after: Instant::now() }
+    }
+
+    /// Whether a request was under way at this instant, and so may fail.
+    fn may_fail(&self, sent: &Sent) -> bool {
+        let lost_with_its_connection = self.part == "edge" && sent.heard <= self.after;
+        let under_way = sent.begun <= self.after || lost_with_its_connection;
+        under_way && sent.ended >= self.before
+    }
+}
+
+/// A kill of one part or of two at once.
+#[derive(Debug)]
+struct Kill {
+    shots: Vec<Shot>,
     /// How long until all that was killed was ready again.
     back: Duration,
 }
 
 impl Kill {
-    /// Whether a request was under way at this instant, and so may fail.
+    fn parts(&self) -> String {
+        self.shots.iter().map(|shot| shot.part).collect::<Vec<_>>().join(" + ")
+    }
+
     fn may_fail(&self, sent: &Sent) -> bool {
-        let lost_with_its_connection = self.parts.contains(&"edge") && sent.opened <= self.after;
-        let under_way = sent.begun <= self.after || lost_with_its_connection;
-        under_way && sent.ended >= self.before
+        self.shots.iter().any(|shot| shot.may_fail(sent))
     }
 }
 
@@ -90,13 +113,12 @@ fn kill(davy: &Davy<'_>, load: &Load, parts: &[&'static str], count: usize) -> K
         part => part.to_owned(),
     };
     let names: BTreeSet<String> = parts.iter().map(name).collect();
-    let before = Instant::now();
-    names.iter().for_each(|name| processes::send(old[name], Signal::KILL));
-    let after = Instant::now();
+    let since = Instant::now();
+    let shots = parts.iter().map(|part| Shot::at(part, old[&name(part)])).collect();
     let is_new = |new: &BTreeMap<String, u32>| names.iter().all(|name| new[name] != old[name]);
     let new =
         eventually("what was killed is back", WITHIN, || Some(all_ready(davy)).filter(is_new));
-    let back = before.elapsed();
+    let back = since.elapsed();
     for (name, pid) in &old {
         let killed = names.contains(name);
         let with_its_site = name.starts_with("worker") && parts.contains(&"site ledger");
@@ -104,7 +126,7 @@ fn kill(davy: &Davy<'_>, load: &Load, parts: &[&'static str], count: usize) -> K
     }
     let passed = load.answered() + PASS_BETWEEN;
     eventually("the load goes on", WITHIN, || (load.answered() >= passed).then_some(()));
-    Kill { parts: parts.to_vec(), before, after, back }
+    Kill { shots, back }
 }
 
 /// Each part alone, then each pair of them.
@@ -160,22 +182,43 @@ fn rows(davy: &Davy<'_>) -> String {
 /// In numbers what happened, shown with `--nocapture`.
 fn show(kills: &[Kill], all: &[Sent]) {
     for kill in kills {
-        let under_way =
-            all.iter().filter(|sent| sent.begun <= kill.after && sent.ended >= kill.before).count();
         let failed: Vec<&Sent> =
             all.iter().filter(|sent| !sent.succeeded() && kill.may_fail(sent)).collect();
-        let later = failed.iter().filter(|sent| sent.begun > kill.after).count();
+        let last = kill.shots.last().unwrap();
+        let mut how = BTreeMap::new();
+        for sent in &failed {
+            *how.entry(format!("{:?} {}", sent.outcome, sent.begun > last.after)).or_insert(0) += 1;
+        }
         let held = all.iter().filter(|sent| {
-            sent.succeeded() && sent.begun > kill.after && sent.begun < kill.after + kill.back
+            sent.succeeded() && sent.begun > last.after && sent.begun < last.after + kill.back
         });
         let longest = held.map(|sent| sent.ended - sent.begun).max().unwrap_or_default();
+        let shots: Vec<_> = kill.shots.iter().map(|s| s.after - s.before).collect();
         eprintln!(
-            "{:28} back {:4} ms, under way {under_way}, failed {} (of them {later} on a connection of the dead edge), longest held {} ms",
-            kill.parts.join(" + "),
+            "{:28} back {:4} ms, failed {} held {} ms {how:?} {shots:?}",
+            kill.parts(),
             kill.back.as_millis(),
             failed.len(),
             longest.as_millis()
         );
+        if failed.len() > 16 {
+            for f in &failed {
+                eprintln!(
+                    "   {:?} heard {:?} begun {:?} ended {:?}",
+                    f.outcome,
+                    rel(f.heard, last),
+                    rel(f.begun, last),
+                    rel(f.ended, last)
+                );
+            }
+        }
+    }
+}
+fn rel(at: Instant, s: &Shot) -> f64 {
+    if at > s.before {
+        (at - s.before).as_secs_f64() * 1e3
+    } else {
+        -(s.before - at).as_secs_f64() * 1e3
     }
 }
 
@@ -194,11 +237,11 @@ fn whatever_is_killed_under_load_the_accounts_agree() {
     let mut wrong = Vec::new();
     for sent in all.iter().filter(|sent| !sent.succeeded()) {
         if !kills.iter().any(|kill| kill.may_fail(sent)) {
-            let last = kills.iter().rev().find(|kill| kill.after < sent.begun);
+            let last = kills.iter().rev().find(|kill| kill.shots[0].after < sent.begun);
             wrong.push(format!(
                 "{sent:?}, {:?} after {:?}",
-                last.map(|kill| sent.begun - kill.after),
-                last.map(|kill| &kill.parts)
+                last.map(|kill| sent.begun - kill.shots[0].after),
+                last.map(|kill| kill.parts())
             ));
         }
     }
