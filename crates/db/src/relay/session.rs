@@ -5,6 +5,7 @@
 //! written: whoever is slow slows only the other side down.
 
 use std::io;
+use std::path::Path;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -24,15 +25,15 @@ pub(super) async fn run(mut client: UnixStream, seat: Seat) {
 
 async fn serve(client: &mut UnixStream, seat: &Seat) -> io::Result<()> {
     let settings = &seat.shared.settings;
-    let mut server = match connect(seat).await {
-        Ok(server) => server,
+    let (mut server, greeting) = match connect(seat).await {
+        Ok(connected) => connected,
         Err(error) => {
             tracing::warn!(pid = seat.pid, %error, "database is away");
             let text = "The database is not running at the moment; davy starts it again";
             return client.write_all(&refusal(0, 1053, "08S01", text)).await;
         }
     };
-    let greeted = timeout(settings.handshake, greet(client, &mut server, seat)).await;
+    let greeted = timeout(settings.handshake, greet(client, &mut server, greeting, seat)).await;
     let refused = match greeted.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?? {
         Greeted::Admitted => relay(client, &mut server, seat).await?.map(|user| denied(1, &user)),
         Greeted::Refused(packet) => packet,
@@ -46,16 +47,25 @@ async fn serve(client: &mut UnixStream, seat: &Seat) -> io::Result<()> {
     }
 }
 
-/// Connects to the server; while it is away (it restarts, say) the client is held.
-async fn connect(seat: &Seat) -> io::Result<UnixStream> {
+/// Connects to the server, until it greets; while it is away (it restarts, say) the client is held.
+///
+/// A server that is being killed still has connections made to it, for as long as the kernel takes
+/// to close its sockets. It greets nobody any more, so they are no better than none.
+async fn connect(seat: &Seat) -> io::Result<(UnixStream, Vec<u8>)> {
     let settings = &seat.shared.settings;
     let deadline = Instant::now() + settings.hold;
     loop {
-        match UnixStream::connect(&settings.server).await {
+        match timeout(settings.handshake, greeted(&settings.server)).await? {
             Err(_) if Instant::now() < deadline => sleep(CONNECT_AGAIN).await,
             connected => return connected,
         }
     }
+}
+
+async fn greeted(path: &Path) -> io::Result<(UnixStream, Vec<u8>)> {
+    let mut server = UnixStream::connect(path).await?;
+    let greeting = read_packet(&mut server).await?;
+    Ok((server, greeting))
 }
 
 /// How the beginning of a session went.
@@ -70,9 +80,9 @@ enum Greeted {
 async fn greet(
     client: &mut UnixStream,
     server: &mut UnixStream,
+    mut greeting: Vec<u8>,
     seat: &Seat,
 ) -> io::Result<Greeted> {
-    let mut greeting = read_packet(server).await?;
     clear_capabilities(&mut greeting[HEADER_BYTES..]);
     client.write_all(&greeting).await?;
     if greeting.get(HEADER_BYTES) == Some(&0xff) {

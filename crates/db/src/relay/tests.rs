@@ -177,6 +177,18 @@ async fn a_connection_is_held_until_the_server_is_back() {
     drop(client);
 }
 
+#[tokio::test]
+async fn a_connection_to_a_dying_server_waits_for_the_next() {
+    let stage = Stage::set(|settings| settings.hold = Duration::from_secs(60));
+    let server = stage.server();
+    let mut client = stage.client().await;
+    let (dying, _) = server.accept().await.unwrap();
+    drop(dying);
+    let (mut end, _) = server.accept().await.unwrap();
+    end.write_all(&framed(0, GREETING)).await.unwrap();
+    assert_eq!(read(&mut client).await[4], 10, "the greeting of the second");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_connection_is_held_for_a_limited_time() {
     let stage = Stage::set(|_| {});
