@@ -1,11 +1,17 @@
-//! The command line.
+//! The command line: what may be typed, and what is said when something else was.
+//!
+//! These types are the only list of commands and options. `--help`, `davy help`, the completions and
+//! the man page are made of them; a test holds docs/cli.md against them.
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use regex::Regex;
+
+mod unknown;
 
 use crate::trace::told::Tracing;
 
@@ -25,10 +31,21 @@ pub(crate) enum Command {
     Check(Check),
     /// Show what runs in a folder
     Status(Status),
+    /// Print what has been logged in a folder, and what is being logged
+    Logs(Logs),
     /// Follow one request through all nine steps, and see where its time goes
     Trace(Trace),
     /// Stop what runs in a folder
     Down(Down),
+    /// Show the configuration, and all that can be configured
+    #[command(subcommand)]
+    Config(Config),
+    /// Show the help of a command, or of a name in davy.toml: `davy help config workers`
+    Help(Help),
+    /// Print the completions of a shell
+    Completions(Completions),
+    /// Print the man page, in roff: `davy man | man -l -`
+    Man,
     /// A part of the stack; started by the keeper
     #[command(hide = true, subcommand)]
     Role(Role),
@@ -98,6 +115,81 @@ pub(crate) struct Down {
     pub(crate) folder: PathBuf,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct Logs {
+    /// The project's folder
+    #[arg(default_value = ".", value_name = "DIR")]
+    pub(crate) folder: PathBuf,
+    /// Go on with what comes, until Ctrl-C; davy need not run yet
+    #[arg(short, long)]
+    pub(crate) follow: bool,
+    /// How many lines, counted from the last: a number or `all` [default: 20; all with --grep]
+    #[arg(short = 'n', long, value_name = "N")]
+    pub(crate) lines: Option<LineCount>,
+    /// Print only lines that match a regular expression
+    #[arg(short, long, value_name = "PATTERN", allow_hyphen_values = true)]
+    pub(crate) grep: Option<Regex>,
+    /// Print an object of JSON for each line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+impl Logs {
+    /// How many lines are asked for.
+    pub(crate) fn count(&self) -> LineCount {
+        let unasked = if self.grep.is_some() { LineCount::All } else { LineCount::Last(20) };
+        self.lines.unwrap_or(unasked)
+    }
+}
+
+/// How many lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LineCount {
+    /// As many as there are.
+    All,
+    /// That many at the end.
+    Last(u64),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Config {
+    /// Show davy.toml and .env as davy understands them, with defaults, and where each value stands
+    Show(Show),
+    /// Print the JSON schema of davy.toml, for editors
+    Schema,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Show {
+    /// The project's folder
+    #[arg(default_value = ".", value_name = "DIR")]
+    pub(crate) folder: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Help {
+    /// A command; or `config` and a name in davy.toml, such as `workers` or `db.engine`
+    #[arg(value_name = "COMMAND")]
+    pub(crate) words: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Completions {
+    /// The shell
+    pub(crate) shell: Shell,
+}
+
+/// The shells that completions are made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Shell {
+    Bash,
+    Zsh,
+    Fish,
+}
+
 /// The roles that the keeper starts.
 #[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
 pub(crate) enum Role {
@@ -129,20 +221,52 @@ impl FromStr for Listen {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use clap::CommandFactory;
+impl FromStr for LineCount {
+    type Err = String;
 
-    #[test]
-    fn the_command_line_is_consistent() {
-        Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn a_port_alone_is_on_this_machine() {
-        assert_eq!("8080".parse::<Listen>().unwrap().0.to_string(), "127.0.0.1:8080");
-        assert_eq!("[::1]:80".parse::<Listen>().unwrap().0.to_string(), "[::1]:80");
-        assert!("localhost:80".parse::<Listen>().is_err());
+    fn from_str(text: &str) -> Result<LineCount, String> {
+        match text {
+            "all" => Ok(LineCount::All),
+            _ => text
+                .parse()
+                .map(LineCount::Last)
+                .map_err(|_| "expected a number such as 100, or `all`".into()),
+        }
     }
 }
+
+impl Cli {
+    /// What was typed. Anything else is answered here: with help, or with exit code 2.
+    pub(crate) fn read() -> Cli {
+        Cli::try_parse().unwrap_or_else(|error| unknown::explained(error).exit())
+    }
+
+    /// Answers a word that is no command, as if it had been typed alone.
+    pub(crate) fn refuse(word: &str) -> ! {
+        match Cli::visible().try_get_matches_from(["davy", word]) {
+            Err(error) => unknown::explained(error).exit(),
+            // Unreachable: a word that is no command is an error, and a command has a help.
+            Ok(_) => std::process::exit(2),
+        }
+    }
+
+    /// The commands and options that are meant for people: no roles.
+    pub(crate) fn visible() -> clap::Command {
+        let mut all = Cli::command();
+        all.build();
+        let shown = all.get_subcommands().filter(|command| !command.is_hide_set());
+        let mut visible = clap::Command::new("davy")
+            .version(env!("CARGO_PKG_VERSION"))
+            .arg_required_else_help(true)
+            .subcommand_required(true)
+            .disable_help_subcommand(true)
+            .subcommands(shown.cloned());
+        if let Some(about) = all.get_about() {
+            visible = visible.about(about.clone());
+        }
+        visible
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,9 @@
 //! A thread does the writing, a few milliseconds after the first line of a batch: so that it is woken
 //! once for many lines. What it has not written is bounded: when disk or terminal can't follow, lines
 //! are dropped and counted, and no request waits for them.
+//! `read` is the other side: `davy logs`.
+
+pub(crate) mod read;
 
 use std::borrow::Cow;
 use std::fs::{self, File, OpenOptions};
@@ -75,9 +78,8 @@ pub(crate) fn start(folder: &Path, name: &str) -> io::Result<Logs> {
 impl Logs {
     /// Adds a line, with the time in front.
     pub(crate) fn line(&self, text: &str, reach: Reach) {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let mut batch = self.0.lock();
-        let time = batch.clock.read(now);
+        let time = batch.clock.read(since_1970());
         self.0.add(batch, &[&time, b" ", text.as_bytes(), b"\n"], reach);
     }
 
@@ -158,6 +160,10 @@ impl Clock {
     }
 }
 
+fn since_1970() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
 impl Batch {
     fn is_empty(&self) -> bool {
         self.for_file.is_empty() && self.dropped == 0
@@ -196,11 +202,13 @@ impl Inbox {
             std::mem::swap(&mut batch.for_file, &mut for_file);
             std::mem::swap(&mut batch.for_terminal, &mut for_terminal);
             let lost = std::mem::take(&mut batch.dropped);
+            let time = batch.clock.read(since_1970());
             batch.urgent = false;
             batch.number += 1;
             drop(batch);
             if lost > 0 {
-                let text = format!("{lost} lines were dropped: the log could not follow\n");
+                for_file.extend_from_slice(&time);
+                let text = format!(" {lost} lines were dropped: the log could not follow\n");
                 for_file.extend_from_slice(text.as_bytes());
             }
             // A full disk or a closed terminal must not end the thread.
@@ -251,29 +259,36 @@ impl Rotating {
     }
 
     fn rotate(&mut self) -> io::Result<()> {
-        let numbered = |n: usize| {
-            let mut name = self.path.clone().into_os_string();
-            name.push(format!(".{n}"));
-            name
-        };
         for n in (1..FILES_MAX - 1).rev() {
-            let _ = fs::rename(numbered(n), numbered(n + 1));
+            let _ = fs::rename(numbered(&self.path, n), numbered(&self.path, n + 1));
         }
-        fs::rename(&self.path, numbered(1))?;
+        fs::rename(&self.path, numbered(&self.path, 1))?;
         self.file = OpenOptions::new().create(true).append(true).open(&self.path)?;
         self.bytes = 0;
         Ok(())
     }
 }
 
+/// The name of a file that was put aside `n` times.
+fn numbered(path: &Path, n: usize) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{n}"));
+    name.into()
+}
+
+/// Text from outside, cut and made [`harmless`].
+pub(crate) fn printable(text: &str) -> Cow<'_, str> {
+    harmless(&text[..text.floor_char_boundary(TEXT_MAX)])
+}
+
 /// Text from outside, made harmless: control characters would let a request write lines of its own or
 /// speak to the terminal, and marks of direction would turn a line around.
-pub(crate) fn printable(text: &str) -> Cow<'_, str> {
-    if text.len() <= TEXT_MAX && !text.chars().any(is_harmful) {
+fn harmless(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(is_harmful) {
         return Cow::Borrowed(text);
     }
     let harmless = |c: char| if is_harmful(c) { c.escape_default().to_string() } else { c.into() };
-    text.chars().take(TEXT_MAX).map(harmless).collect()
+    text.chars().map(harmless).collect()
 }
 
 fn is_harmful(c: char) -> bool {
