@@ -157,9 +157,12 @@ impl Project {
 
     /// `davy up` with these flags, just started.
     pub fn start_with(&self, flags: &[&str]) -> Davy<'_> {
-        let mut command = self.davy("up");
-        command.args(flags);
-        Davy::start(command, self)
+        Davy::start(self.davy(&[&["up"], flags].concat()), self)
+    }
+
+    /// A command of davy on the project's folder that goes on until it is ended, just started.
+    pub fn start_command(&self, words: &[&str]) -> Davy<'_> {
+        Davy::start(self.davy(words), self)
     }
 
     /// `davy up` on the project's own ports, as on a machine that lacks these programs.
@@ -167,7 +170,7 @@ impl Project {
         let found: Vec<&PathBuf> = programs.iter().filter(|program| program.exists()).collect();
         let [http, dns] = self.ports.map(|port| port.to_string());
         let mut command = match &found[..] {
-            [] => self.davy("up"),
+            [] => self.davy(&["up"]),
             found => self.hidden_from(found),
         };
         command.args(["--http", &http, "--dns", &dns]);
@@ -176,7 +179,7 @@ impl Project {
 
     /// `davy up` in a mount namespace of its own, where these programs are no programs.
     fn hidden_from(&self, programs: &[&PathBuf]) -> Command {
-        let plain = self.davy("up");
+        let plain = self.davy(&["up"]);
         let mut command = Command::new(tool("unshare"));
         command.args(["--mount", "--map-root-user", "--"]).arg(tool("sh")).args(["-c", HIDE, "sh"]);
         command.arg(tool("mount")).args(programs).arg("--");
@@ -192,18 +195,25 @@ impl Project {
 
     /// A command of davy on the project's folder, run to its end.
     pub fn run(&self, words: &[&str]) -> Ran {
-        let mut command = self.davy(words[0]);
-        Ran::of(command.args(&words[1..]))
+        Ran::of(&mut self.davy(words))
     }
 
-    /// davy with a subcommand and the folder. But on a machine of its own its home and cache are
+    /// The same, read by a filter of the shell such as `head -n 1`. The exit code is davy's.
+    pub fn run_into(&self, filter: &str, words: &[&str]) -> Ran {
+        let davy = self.davy(words);
+        let mut command = Command::new(tool("bash"));
+        command.args(["-c", &format!("\"$@\" | {filter}; exit ${{PIPESTATUS[0]}}"), "bash"]);
+        Ran::of(command.arg(davy.get_program()).args(davy.get_args()))
+    }
+
+    /// davy with these words and the folder. But on a machine of its own its home and cache are
     /// those of all tests: what one has fetched serves the others.
-    fn davy(&self, subcommand: &str) -> Command {
+    fn davy(&self, words: &[&str]) -> Command {
         let mut command = match &self.place {
             Place::Here { .. } => Command::new(davy_program()),
             Place::Machine(machine) => machine.davy(),
         };
-        command.arg(subcommand);
+        command.args(words);
         match &self.place {
             Place::Machine(machine) => command.arg(machine.inside(&self.folder)),
             Place::Here { .. } => {

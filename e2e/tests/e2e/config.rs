@@ -73,3 +73,26 @@ fn check_of_sound_files_says_so() {
     let check = project.run(&["check", "--json"]);
     assert_eq!((check.code, &*check.stdout), (Some(0), "[]\n"));
 }
+
+#[test]
+fn what_davy_understands_is_shown_with_its_places() {
+    let project = Project::of(
+        "shown",
+        &[("index.html", "hello"), ("davy.toml", "workers = 2\n"), (".env", "TOKEN=hunter2\n")],
+    );
+    let show = project.run(&["config", "show"]);
+    assert_eq!(show.code, Some(0), "{show:?}");
+    for part in ["shown.localhost", "davy.toml:1\n", "TOKEN", ".env:1\n"] {
+        assert!(show.stdout.contains(part), "{part}: {}", show.stdout);
+    }
+    assert!(!show.stdout.contains("hunter2"), "{}", show.stdout);
+    let json = project.run(&["config", "show", "--json"]);
+    let json: Value = serde_json::from_str(&json.stdout).unwrap();
+    assert_eq!(json["database"]["is"], "none");
+    assert!(!project.path(".davy").exists(), "nothing was made");
+
+    let broken = broken();
+    let show = broken.run(&["config", "show"]);
+    assert_eq!((show.code, &*show.stdout), (Some(1), ""));
+    assert!(show.stderr.contains("did you mean `domain`?"), "{}", show.stderr);
+}

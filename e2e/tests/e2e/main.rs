@@ -12,6 +12,7 @@ mod deep;
 mod django;
 mod ending;
 mod folders;
+mod following;
 mod guestbook;
 mod hostile;
 mod ledger;

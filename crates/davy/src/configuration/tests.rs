@@ -38,6 +38,7 @@ workers = 3                 # default: one for each CPU, 16 at most
 [db]
 engine = \"auto\"   # default
 # url is not set  # default
+relay  = \"on\"     # default
 
 ";
     assert!(toml.starts_with(expected), "{toml}");
