@@ -6,7 +6,6 @@ in HELLO: nothing is accepted before. Exit codes: 0 told to stop, 2 called wrong
 application can't be loaded.
 """
 
-import functools
 import importlib
 import inspect
 import os
@@ -71,7 +70,7 @@ def main(arguments):
     except BaseException:  # sys.exit() while importing is no better than an error
         sys.stderr.write("%s can't be loaded\n%s" % (name, traceback.format_exc()))
         return NOT_LOADED
-    worker = server.Server(listener, functools.partial(wsgi.serve, application))
+    worker = server.Server(listener, wsgi.Request, application)
     signal.signal(signal.SIGTERM, worker.stop)
     worker.run()
     return 0

@@ -35,24 +35,37 @@ class Gone(ConnectionError):
 
 
 class Stream:
-    """One request: content that came for the application, credit for what it answers."""
+    """One request: content that came for the application, credit for what it answers.
 
-    __slots__ = (
-        "server", "connection", "number", "variables", "content", "ended", "window", "consumed",
-        "credit", "begun", "gone", "done",
-    )  # fmt: skip
+    A subclass runs an application with it. What most requests never change stands in the class:
+    a request costs a few microseconds, and each value of its own is a part of that.
+    """
+
+    # What a subclass adds to the variables of every request.
+    known = {}
+    # Content from the edge: what is there of it (None: there will be none), and its credit.
+    content = None
+    ended = True
+    window = wire.REQUEST_CREDIT
+    consumed = 0
+    # The content that may still be sent.
+    credit = wire.RESPONSE_CREDIT
+    # When the application was called; 0: it has not been.
+    started = 0
+    gone = done = False
 
     def __init__(self, server, connection, number, flags, payload):
         self.server = server
         self.connection = connection
         self.number = number
-        self.variables = wire.pairs_of(payload)
-        self.ended = bool(flags & wire.NO_CONTENT)
-        self.content = None if self.ended else bytearray()
-        self.window = wire.REQUEST_CREDIT
-        self.consumed = 0
-        self.credit = wire.RESPONSE_CREDIT
-        self.begun = self.gone = self.done = False
+        self.variables = wire.pairs_of(payload, self.known)
+        if not flags & wire.NO_CONTENT:
+            self.content = bytearray()
+            self.ended = False
+
+    def run(self, application):
+        """Runs the application for this request. Never raises."""
+        raise NotImplementedError
 
     def take(self, kind, payload):
         """A frame from the edge. Raises ProtocolError."""
@@ -73,7 +86,7 @@ class Stream:
     def give_up(self):
         """The edge does not want the answer: a request not begun ends here."""
         self.gone = True
-        if not self.begun:
+        if not self.started:
             self.abort("not begun")
 
     def read_into(self, view):
@@ -94,26 +107,24 @@ class Stream:
             self.consumed = 0
         return count
 
-    def answer(self, started, status, head, content):
-        """The whole answer: one write if the window and one frame hold it."""
-        size = wire.RESPONSE_PREFIX + len(head) + len(content)
+    def answer(self, status, head, content):
+        """The whole answer: one write if one frame holds it, which is less than the credit."""
         ended = monotonic_ns()
-        if size > wire.PAYLOAD_BYTES_MAX or len(content) > self.credit:
-            self.begin(started, status, head, content)
+        if wire.RESPONSE_PREFIX + len(head) + len(content) > wire.PAYLOAD_BYTES_MAX:
+            self.begin(status, head, content)
             self.end(ended)
             return
-        response = wire.response(self.number, started, status, head, content)
-        self._send(response + wire.end(self.number, ended))
+        self._send(wire.answer(self.number, self.started, ended, status, head, content))
         self.done = True
 
-    def begin(self, started, status, head, content):
+    def begin(self, status, head, content):
         """RESPONSE, and all of `content` as credit comes."""
         room = wire.PAYLOAD_BYTES_MAX - wire.RESPONSE_PREFIX - len(head)
         if room < 0:
             raise ValueError("response headers of %d bytes" % len(head))
         first = content[: min(room, self.credit)]
         self.credit -= len(first)
-        self._send(wire.response(self.number, started, status, head, first))
+        self._send(wire.response(self.number, self.started, status, head, first))
         if len(first) < len(content):
             self.send(memoryview(content)[len(first) :])
 
@@ -133,12 +144,13 @@ class Stream:
         self._send(wire.end(self.number, ended))
         self.done = True
 
-    def abort(self, reason, started=0):
+    def abort(self, reason):
         """ABORT, unless the answer has ended."""
         if not self.done:
             self.done = True
-            ended = monotonic_ns() if started else 0
-            self.server.send(self.connection, wire.abort(self.number, reason, started, ended))
+            ended = monotonic_ns() if self.started else 0
+            frame = wire.abort(self.number, reason, self.started, ended)
+            self.server.send(self.connection, frame)
 
     def _send(self, frames):
         connection = self.connection
@@ -151,12 +163,13 @@ class Stream:
 
 
 class Server:
-    """Listens, reads, and hands each request to `serve`: takes a Stream and never raises."""
+    """Listens, reads, and runs the application for each request, as `stream`, a Stream, does."""
 
-    def __init__(self, listener, serve):
+    def __init__(self, listener, stream, application):
         listener.setblocking(False)
         self.listener = listener
-        self.serve = serve
+        self.stream = stream
+        self.application = application
         self.connections = {}
         # Connections with waiting requests, in the order of their turns.
         self.turns = collections.deque()
@@ -177,14 +190,26 @@ class Server:
             if not self.turns or now - polled > POLL_NS:
                 self.turn(0 if self.turns else None)
                 polled = monotonic_ns()
-            elif (stream := self.next()) is not None:
-                stream.begun = True
-                stream.connection.begun = stream.number
-                self.serve(stream)
-                if self.forked:
-                    os._exit(0)
-                stream.connection.streams.pop(stream.number, None)
+            else:
+                self.serve(now)
         self.close_all()
+
+    def serve(self, now):
+        """Runs the next request: one of each connection in turn."""
+        connection = self.turns[0]
+        stream = connection.waiting.popleft()
+        if not connection.waiting:
+            self.turns.popleft()
+        elif len(self.turns) > 1:
+            self.turns.rotate(-1)
+        if stream.gone:
+            return
+        stream.started = now
+        connection.begun = stream.number
+        stream.run(self.application)
+        if self.forked:
+            os._exit(0)
+        connection.streams.pop(stream.number, None)
 
     def stop(self, *_):
         """Signal handler of SIGTERM. After 30 s the process ends whatever it does.
@@ -211,14 +236,6 @@ class Server:
             connection.socket.close()
             for stream in connection.streams.values():
                 stream.gone = True
-
-    def next(self):
-        """The next request: one of each connection in turn."""
-        connection = self.turns.popleft()
-        stream = connection.waiting.popleft() if connection.waiting else None
-        if connection.waiting:
-            self.turns.append(connection)
-        return None if stream is None or stream.gone else stream
 
     def turn(self, timeout=None):
         """Waits for frames, connections or a signal, and takes in what is there."""
@@ -248,20 +265,21 @@ class Server:
 
     def take(self, connection, kind, flags, number, payload):
         """One frame from the edge. Raises ProtocolError."""
+        if kind == wire.REQUEST and connection.greeted:
+            self.take_request(connection, flags, number, payload)
+            return
         least, greatest = wire.FROM_EDGE.get(kind, (1, 0))
         if not least <= len(payload) <= greatest:
             raise wire.ProtocolError("frame of type %d and %d bytes" % (kind, len(payload)))
         if connection.greeted != (kind != wire.HELLO) or (number == 0) != (kind == wire.HELLO):
             raise wire.ProtocolError("frame of type %d out of its place" % kind)
-        if kind == wire.REQUEST:
-            self.take_request(connection, flags, number, payload)
-        elif kind == wire.HELLO:
+        if kind == wire.HELLO:
             if wire.version_of(payload) != wire.VERSION:
                 raise wire.ProtocolError("another version")
             connection.greeted = True
         elif (stream := connection.streams.get(number)) is not None:
             stream.take(kind, payload)
-            if stream.done and not stream.begun:
+            if stream.done and not stream.started:
                 connection.streams.pop(number, None)
         elif number > connection.last:
             raise wire.ProtocolError("frame for a stream that was never opened")
@@ -270,7 +288,7 @@ class Server:
         """A new stream; it waits for its turn."""
         if number <= connection.last or len(connection.waiting) >= WAITING_MAX:
             raise wire.ProtocolError("a stream number used twice, or too many requests sent ahead")
-        stream = Stream(self, connection, number, flags, payload)
+        stream = self.stream(self, connection, number, flags, payload)
         connection.last = number
         connection.streams[number] = stream
         if not connection.waiting:
@@ -319,8 +337,10 @@ class Server:
         connection.socket.close()
         for stream in connection.streams.values():
             stream.gone = True
+        if connection.waiting:
+            self.turns.remove(connection)
+            connection.waiting.clear()
         connection.streams.clear()
-        connection.waiting.clear()
         connection.unsent.clear()
         if self.listener.fileno() >= 0:
             self.poll.register(self.listener, select.POLLIN)

@@ -42,9 +42,10 @@ FROM_EDGE = {
 _HEADER = struct.Struct(">IBBHI")
 _HELLO = struct.Struct(">HHI")
 _CREDIT = struct.Struct(">I")
-_RESPONSE = struct.Struct(">IBBHIQHI")
-_END = struct.Struct(">IBBHIQ")
+_RESPONSE = struct.Struct(">IBxxxIQHI")
+_END = struct.Struct(">IBxxxIQ")
 _STAMPS = struct.Struct(">QQ")
+_NO_SIGNAL = int(socket.MSG_NOSIGNAL)
 
 
 class ProtocolError(Exception):
@@ -64,13 +65,20 @@ def hello(concurrency, pid=None):
 def response(stream, started, status, head, content):
     """RESPONSE with the first bytes of its content."""
     length = RESPONSE_PREFIX + len(head) + len(content)
-    prefix = _RESPONSE.pack(length, RESPONSE, 0, 0, stream, started, status, len(head))
+    prefix = _RESPONSE.pack(length, RESPONSE, stream, started, status, len(head))
     return b"".join((prefix, head, content))
 
 
 def end(stream, ended):
     """END of a response."""
-    return _END.pack(8, END, 0, 0, stream, ended)
+    return _END.pack(8, END, stream, ended)
+
+
+def answer(stream, started, ended, status, head, content):
+    """RESPONSE and END in one piece."""
+    length = RESPONSE_PREFIX + len(head) + len(content)
+    prefix = _RESPONSE.pack(length, RESPONSE, stream, started, status, len(head))
+    return b"".join((prefix, head, content, _END.pack(8, END, stream, ended)))
 
 
 def abort(stream, reason, started=0, ended=0):
@@ -93,21 +101,33 @@ def head_of(headers):
     """The head of a response from (name, value) pairs of native strings (PEP 3333)."""
     if not headers:
         return b""
-    text = "\0".join([part for header in headers for part in header])
+    parts = []
+    for name, value in headers:
+        parts += name, value
+    text = "\0".join(parts)
     if text.count("\0") != 2 * len(headers) - 1 or "\n" in text or "\r" in text:
         raise ValueError("a header is no pair, or has a line break or NUL: %r" % (headers,))
     return text.encode("latin-1") + b"\0"
 
 
-def pairs_of(payload):
-    """Variables (or a head) as a dict of native strings."""
-    if payload[-1:] != b"\0":
-        raise ProtocolError("variables without the NUL at their end")
-    parts = payload[:-1].decode("latin-1").split("\0")
-    if len(parts) % 2:
-        raise ProtocolError("a variable without a value")
+def length_in(head):
+    """What Content-Length in a head promises, if it does."""
+    parts = head.lower().split(b"\0")
+    names = parts[::2]
+    value = parts[2 * names.index(b"content-length") + 1] if b"content-length" in names else b""
+    return int(value) if value.isdigit() else None
+
+
+def pairs_of(payload, known=None):
+    """Variables (or a head) as a dict of native strings, which begins with what is `known`."""
+    parts = payload.decode("latin-1").split("\0")
+    # The last NUL leaves an empty part behind it, which zip() takes for no pair.
+    if parts[-1] or len(parts) % 2 == 0 or len(parts) == 1:
+        raise ProtocolError("variables without a value each and a NUL at their end")
+    pairs = {} if known is None else known.copy()
     each = iter(parts)
-    return dict(zip(each, each))
+    pairs.update(zip(each, each))
+    return pairs
 
 
 def version_of(payload):
@@ -151,7 +171,8 @@ class Connection:
         self.unsent = bytearray()
         self.open = True
         self.greeted = self.leaving = False
-        # The numbers of the newest stream and of the last one begun, the streams that have not ended, and those not begun.
+        # The numbers of the newest stream and of the last one begun; the streams that have not
+        # ended, and those of them that wait for their turn.
         self.last = self.begun = 0
         self.streams = {}
         self.waiting = waiting
@@ -186,7 +207,7 @@ class Connection:
             return
         try:
             # An application may have brought SIGPIPE back: MSG_NOSIGNAL keeps the worker alive.
-            sent = self.socket.send(frames, socket.MSG_NOSIGNAL)
+            sent = self.socket.send(frames, _NO_SIGNAL)
         except (BlockingIOError, InterruptedError):
             sent = 0
         if sent < len(frames):
@@ -195,7 +216,7 @@ class Connection:
     def flush(self):
         """Sends more of what could not be sent before."""
         try:
-            sent = self.socket.send(self.unsent, socket.MSG_NOSIGNAL)
+            sent = self.socket.send(self.unsent, _NO_SIGNAL)
         except (BlockingIOError, InterruptedError):
             return
         del self.unsent[:sent]

@@ -8,14 +8,15 @@ block is as long as its Content-Length says.
 It never lets an exception out: the traceback goes to stderr, the edge gets ABORT.
 """
 
+import functools
 import io
 import sys
 import traceback
 from time import monotonic_ns
 
 from . import output
-from .server import Gone
-from .wire import head_of
+from .server import Gone, Stream
+from .wire import head_of, length_in
 
 # Iterators that run no code of the application between two blocks.
 _READY_MADE = (type(iter([])), type(iter(())))
@@ -61,25 +62,45 @@ class Content(io.RawIOBase):
         return self.stream.read_into(view)
 
 
-class Response:
-    """What start_response was told, and whether it has been sent."""
+class Request(Stream):
+    """One request through the application: what start_response was told, and what was sent."""
 
-    __slots__ = ("stream", "started", "head_only", "status", "head", "begun", "left")
+    known = _TEMPLATE
+    # `left` is what Content-Length promises and was not sent; None: it promises nothing.
+    status = head = left = None
+    head_sent = False
 
-    def __init__(self, stream, head_only):
-        self.stream = stream
-        self.head_only = head_only
-        self.status = 0
-        self.head = None
-        self.begun = False
-        self.left = None
-        self.started = monotonic_ns()
+    def run(self, application):
+        """Runs the application for this request. It may change its environ."""
+        try:
+            environ = self.variables
+            environ["wsgi.url_scheme"] = environ["REQUEST_SCHEME"]
+            environ["wsgi.errors"] = sys.stderr
+            environ["wsgi.input"] = self.input()
+            output.request_id = environ["davy.request_id"] = environ["REQUEST_ID"]
+            self.head_only = environ["REQUEST_METHOD"] == "HEAD"
+            iterable = application(environ, self.start)
+            if type(iterable) is list:
+                self.finish(b"".join(iterable))
+            else:
+                self.give(iterable)
+        except Gone:
+            self.abort("the visitor has gone")
+        except BaseException as error:  # sys.exit() in a view ends the request, not the worker
+            report()
+            self.abort(reason_of(error))
+        finally:
+            output.request_id = ""
+
+    def input(self):
+        """`wsgi.input`."""
+        return io.BytesIO() if self.content is None else io.BufferedReader(Content(self))
 
     def start(self, status, headers, exc_info=None):
         """`start_response`."""
         if exc_info:
             try:
-                if self.begun:
+                if self.head_sent:
                     raise exc_info[1].with_traceback(exc_info[2])
             finally:
                 exc_info = None  # or the frame and its traceback would hold each other
@@ -87,7 +108,6 @@ class Response:
             raise AssertionError("start_response() was called twice without exc_info")
         self.status = _code(status)
         self.head = head_of(headers)
-        self.left = _length_in(headers)
         return self.write
 
     def write(self, block):
@@ -98,80 +118,59 @@ class Response:
             raise AssertionError("a block came before start_response()")
         if not block:
             return
+        if not self.head_sent:
+            self.left = length_in(self.head)
         if self.left is not None:
             self.left -= len(block)
         if self.head_only:
             block = b""
-        if self.begun:
-            self.stream.send(block)
+        if self.head_sent:
+            self.send(block)
             return
-        self.begun = True
-        self.stream.begin(self.started, self.status, self.head, block)
+        self.head_sent = True
+        self.begin(self.status, self.head, block)
 
-    def send(self, iterable):
+    def give(self, iterable):
         """Sends all the application returned."""
-        blocks = iter(iterable)
-        if type(blocks) in _READY_MADE:
-            self.finish(b"".join(blocks))
-            return
-        for block in blocks:
-            # "Stop iterating over the response when enough data has been sent" (PEP 3333).
-            if self.left is not None and 0 < self.left <= len(block):
-                self.finish(block)
-                return
-            self.write(block)
-            if self.head_only and self.begun:
-                break
-        self.finish(b"")
-
-    def finish(self, content):
-        """Sends the last of it, and the end."""
-        if self.begun:
-            self.write(content)
-            self.stream.end(monotonic_ns())
-            return
-        if self.head is None:
-            raise AssertionError("the application has not called start_response()")
-        self.begun = True
-        self.stream.answer(
-            self.started, self.status, self.head, b"" if self.head_only else content
-        )
-
-
-def serve(application, stream):
-    """Runs the application for one request."""
-    environ = environ_of(stream)
-    output.request_id = environ["davy.request_id"]
-    response = Response(stream, environ["REQUEST_METHOD"] == "HEAD")
-    try:
-        iterable = application(environ, response.start)
         try:
-            response.send(iterable)
+            blocks = iter(iterable)
+            if type(blocks) in _READY_MADE:
+                self.finish(b"".join(blocks))
+            else:
+                self.give_each(blocks)
         finally:
             close = getattr(iterable, "close", None)
             if close is not None:
                 close()
-    except Gone:
-        stream.abort("the visitor has gone", response.started)
-    except BaseException as error:  # sys.exit() in a view ends the request, not the worker
-        report()
-        stream.abort(reason_of(error), response.started)
-    finally:
-        output.request_id = ""
 
+    def give_each(self, blocks):
+        """Sends each block before the application makes the next."""
+        for block in blocks:
+            # "Stop iterating over the response when enough data has been sent" (PEP 3333).
+            if self.is_last(block):
+                self.finish(block)
+                return
+            self.write(block)
+            if self.head_only and self.head_sent:
+                break
+        self.finish(b"")
 
-def environ_of(stream):
-    """The application's environ. It is the application's own: it may change it."""
-    environ = stream.variables
-    environ.update(_TEMPLATE)
-    environ.setdefault("REQUEST_METHOD", "GET")
-    environ["wsgi.url_scheme"] = environ.get("REQUEST_SCHEME", "http")
-    environ["wsgi.errors"] = sys.stderr
-    environ["wsgi.input"] = (
-        io.BytesIO() if stream.content is None else io.BufferedReader(Content(stream))
-    )
-    environ["davy.request_id"] = environ.get("REQUEST_ID", "")
-    return environ
+    def is_last(self, block):
+        """Whether this block has all that is left of the promised content."""
+        if not self.head_sent and self.head is not None:
+            self.left = length_in(self.head)
+        return self.left is not None and 0 < self.left <= len(block)
+
+    def finish(self, content):
+        """Sends the last of it, and the end."""
+        if self.head_sent:
+            self.write(content)
+            self.end(monotonic_ns())
+            return
+        if self.head is None:
+            raise AssertionError("the application has not called start_response()")
+        self.head_sent = True
+        self.answer(self.status, self.head, b"" if self.head_only else content)
 
 
 def report():
@@ -191,15 +190,9 @@ def reason_of(error):
         return type(error).__name__
 
 
-def _length_in(headers):
-    """What Content-Length promises, if it does."""
-    for name, value in headers:
-        if name.lower() == "content-length":
-            return int(value) if value.isascii() and value.isdigit() else None
-    return None
-
-
+@functools.lru_cache(256)
 def _code(status):
+    """The number in a status line; applications use few of these."""
     code = status[:3]
     if not (len(code) == 3 and code.isascii() and code.isdigit() and status[3:4] in ("", " ")):
         raise ValueError("start_response() got the status %r, not like '200 OK'" % (status,))

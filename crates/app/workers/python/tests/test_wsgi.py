@@ -1,4 +1,4 @@
-"""The WSGI side against a stream that only writes down what it is told."""
+"""The WSGI side, whose frames are only written down."""
 
 import contextlib
 import io
@@ -10,15 +10,15 @@ from davy_worker.server import Gone
 OK = "200 OK"
 
 
-class Recorder:
-    """Stands for server.Stream: the frames as a list of plain values."""
+class Recorder(wsgi.Request):
+    """A request whose frames are a list of plain values."""
 
     def __init__(self, method="GET", content=None, gone=False):
         self.variables = {"REQUEST_METHOD": method, "REQUEST_SCHEME": "https", "REQUEST_ID": "ab12"}
+        self.variables.update(self.known)
         self.content = None if content is None else bytearray(content)
         self.gone = gone
         self.frames = []
-        self.done = False
 
     def read_into(self, view):
         count = min(len(view), len(self.content), 3)
@@ -26,11 +26,11 @@ class Recorder:
         del self.content[:count]
         return count
 
-    def answer(self, started, status, head, content):
-        self.begin(started, status, head, content)
-        self.end(started)
+    def answer(self, status, head, content):
+        self.begin(status, head, content)
+        self.end(0)
 
-    def begin(self, _started, status, head, content):
+    def begin(self, status, head, content):
         if self.gone:
             raise Gone
         self.frames.append(("response", status, head, content))
@@ -43,7 +43,7 @@ class Recorder:
         self.frames.append(("end",))
         self.done = True
 
-    def abort(self, reason, _started):
+    def abort(self, reason):
         if not self.done:
             self.frames.append(("abort", reason))
 
@@ -53,7 +53,7 @@ def run(application, **request):
     stream = Recorder(**request)
     errors = io.StringIO()
     with contextlib.redirect_stderr(errors):
-        wsgi.serve(application, stream)
+        stream.run(application)
     return stream.frames, errors.getvalue()
 
 
@@ -80,7 +80,7 @@ class Answers(unittest.TestCase):
             yield b"b"
 
         stream = Recorder()
-        wsgi.serve(application, stream)
+        stream.run(application)
         first = ("response", 200, b"", b"a")
         self.assertEqual(seen, [[], [first]], "the head waits for a block that is not empty")
         self.assertEqual(stream.frames, [first, ("data", b"b"), ("end",)])
@@ -104,8 +104,8 @@ class Answers(unittest.TestCase):
             yield b"abc"
 
         stream = Recorder()
-        stream.answer = lambda *answer: answers.append(answer[1:])
-        wsgi.serve(application, stream)
+        stream.answer = lambda *answer: answers.append(answer)
+        stream.run(application)
         self.assertEqual(answers, [(200, b"Content-Length\x003\0", b"abc")])
 
     def test_write_sends_at_once_and_before_what_is_returned(self):
