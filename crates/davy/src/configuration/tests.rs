@@ -37,11 +37,9 @@ workers = 3                 # default: one for each CPU, 16 at most
 
 [db]
 engine = \"auto\"   # default
-# url is not set  # default
-relay  = \"on\"     # default
-
 ";
     assert!(toml.starts_with(expected), "{toml}");
+    assert!(toml.contains("\n# url is not set  # default\n"), "{toml}");
     let why = "\n\n# database: davy's own: PyMySQL is among the dependencies\n";
     assert!(toml.ends_with(why), "{toml}");
 }

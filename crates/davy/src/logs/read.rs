@@ -8,7 +8,7 @@
 //! It reads files and asks no process, so it works as well when davy does not run, or will only
 //! run later. Following looks at the files every 100 ms instead of being told by inotify: that also
 //! works where files are shared over a network or with a container, and when `.davy` is removed and
-//! made anew, and it costs less than a thousandth of a CPU. Nothing is kept but a line of each log:
+//! made anew, and it costs a thousandth of a CPU. Nothing is kept but a line of each log:
 //! the last lines are found by where they begin, not by remembering them.
 
 mod lines;

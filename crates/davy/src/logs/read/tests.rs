@@ -177,7 +177,12 @@ fn following_begins_before_there_is_a_log_and_outlives_its_folder() {
     round(&mut reader);
     std::fs::remove_dir_all(&logs).unwrap();
     round(&mut reader);
-    write("second");
+    write("second\nhalf of a third");
+    OpenOptions::new()
+        .write(true)
+        .open(logs.join("edge.log"))
+        .and_then(|file| file.set_len(file.metadata()?.len() - 1))
+        .unwrap();
     round(&mut reader);
     // Shorter than before: somebody emptied it.
     std::fs::write(logs.join("edge.log"), "3\n").unwrap();
