@@ -33,12 +33,16 @@ pub(crate) fn parse(status: u16, head: &Bytes) -> Result<http::response::Parts, 
     }
     let (mut parts, ()) = Response::new(()).into_parts();
     parts.status = StatusCode::from_u16(status).map_err(|_| HeadError::Status(status))?;
-    let mut rest = head.clone();
-    while !rest.is_empty() {
-        let (name, value) = (text(&mut rest)?, text(&mut rest)?);
-        let field = || HeadError::Field(String::from_utf8_lossy(&name).chars().take(80).collect());
-        let key = HeaderName::from_bytes(&name).map_err(|_| field())?;
+    let mut at = 0;
+    while at < head.len() {
+        let name_end = end(head, at)?;
+        let value_end = end(head, name_end + 1)?;
+        let name = &head[at..name_end];
+        let field = || HeadError::Field(String::from_utf8_lossy(name).chars().take(80).collect());
+        let key = HeaderName::from_bytes(name).map_err(|_| field())?;
+        let value = head.slice(name_end + 1..value_end);
         let value = HeaderValue::from_maybe_shared(value).map_err(|_| field())?;
+        at = value_end + 1;
         if HOP_BY_HOP.contains(&key) || key == "keep-alive" || key == "proxy-connection" {
             continue;
         }
@@ -50,12 +54,10 @@ pub(crate) fn parse(status: u16, head: &Bytes) -> Result<http::response::Parts, 
     Ok(parts)
 }
 
-/// The bytes up to the next NUL, which is taken off too.
-fn text(rest: &mut Bytes) -> Result<Bytes, HeadError> {
-    let end = memchr::memchr(0, rest).ok_or(HeadError::Shape)?;
-    let text = rest.split_to(end);
-    let _nul = rest.split_to(1);
-    Ok(text)
+/// Where the next NUL lies, from `start` on.
+fn end(head: &[u8], start: usize) -> Result<usize, HeadError> {
+    let length = memchr::memchr(0, &head[start..]).ok_or(HeadError::Shape)?;
+    Ok(start + length)
 }
 
 const HOP_BY_HOP: [HeaderName; 6] =

@@ -129,9 +129,7 @@ pub(crate) fn encode(frame: &Frame, out: &mut BytesMut) {
             out.put_u32(*pid);
         }
         Frame::Request { stream, content, variables } => {
-            let flags = if *content == Content::None { NO_CONTENT } else { 0 };
-            header(out, variables.len(), REQUEST, flags, *stream);
-            out.put_slice(variables);
+            encode_request(*stream, *content, variables, out);
         }
         Frame::Response { stream, started, status, head, content } => {
             header(out, 14 + head.len() + content.len(), RESPONSE, 0, *stream);
@@ -166,6 +164,13 @@ pub(crate) fn encode(frame: &Frame, out: &mut BytesMut) {
             out.put_u32(*last);
         }
     }
+}
+
+/// Appends a REQUEST frame to `out`.
+pub(crate) fn encode_request(stream: u32, content: Content, variables: &[u8], out: &mut BytesMut) {
+    let flags = if content == Content::None { NO_CONTENT } else { 0 };
+    header(out, variables.len(), REQUEST, flags, stream);
+    out.put_slice(variables);
 }
 
 fn header(out: &mut BytesMut, length: usize, kind: u8, flags: u8, stream: u32) {

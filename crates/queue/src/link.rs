@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use flow::{Body, Failure, Step};
 use http::StatusCode;
 use tokio::io::AsyncReadExt;
@@ -115,9 +115,7 @@ impl Link {
         let stream = self.next;
         // Four billion requests on one connection: far beyond a worker's life.
         self.next = self.next.wrapping_add(1).max(1);
-        let credit = Arc::new(Semaphore::new(REQUEST_WINDOW));
         ticket.trace.hand_to(self.pid);
-        let variables = ticket.variables.clone();
         let body = std::mem::replace(&mut ticket.body, Body::Empty);
         let (content, now) = match body {
             Body::Empty => (Content::None, Some(Bytes::new())),
@@ -126,14 +124,16 @@ impl Link {
             }
             _ => (Content::Follows, None),
         };
-        let again = (content == Content::None).then(|| variables.clone());
-        frame::encode(&Frame::Request { stream, content, variables }, &mut self.outgoing);
-        self.streams.insert(stream, Stream::new(ticket, credit.clone(), again));
-        let Some(now) = now else { return Some(Upload { stream, body, credit }) };
-        if content == Content::Follows {
-            self.send_content(stream, now);
-            self.end_content(stream);
+        frame::encode_request(stream, content, &ticket.variables, &mut self.outgoing);
+        if content == Content::None {
+            self.streams.insert(stream, Stream::without_content(ticket));
+            return None;
         }
+        let credit = Arc::new(Semaphore::new(REQUEST_WINDOW));
+        self.streams.insert(stream, Stream::with_content(ticket, credit.clone()));
+        let Some(now) = now else { return Some(Upload { stream, body, credit }) };
+        self.send_content(stream, now);
+        self.end_content(stream);
         None
     }
 
@@ -202,7 +202,9 @@ impl Link {
     /// there is no more, and the next look costs no system call. Who sleeps after this asks
     /// [`Link::poll_ready`] first, which leaves its waker.
     fn read_some(&mut self) -> Option<io::Result<usize>> {
-        self.incoming.reserve(READ_BYTES);
+        if self.incoming.capacity() - self.incoming.len() < READ_BYTES_MIN {
+            self.incoming.reserve(READ_BYTES);
+        }
         let read = pin!(self.socket.read_buf(&mut self.incoming));
         match read.poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(read) => Some(read),
@@ -256,8 +258,7 @@ impl Link {
             Frame::Credit { stream, bytes } => {
                 // Credit may cross the stream's end.
                 if let Some(entry) = self.streams.get(&stream) {
-                    let most = Semaphore::MAX_PERMITS - entry.upload_credit.available_permits();
-                    entry.upload_credit.add_permits((bytes as usize).min(most));
+                    entry.grant(bytes as usize);
                 }
             }
             Frame::GoAway { last } => {
@@ -303,7 +304,8 @@ impl Link {
     pub(crate) fn flush(&mut self) -> Result<(), LinkError> {
         while !self.outgoing.is_empty() {
             match self.socket.try_write(&self.outgoing) {
-                Ok(written) => drop(self.outgoing.split_to(written)),
+                Ok(written) if written == self.outgoing.len() => self.outgoing.clear(),
+                Ok(written) => self.outgoing.advance(written),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 // The worker has closed; what it said before that is still to be read.
                 Err(error) if CLOSED.contains(&error.kind()) => self.outgoing.clear(),
@@ -325,7 +327,9 @@ impl Link {
 }
 
 const CLOSED: [io::ErrorKind; 2] = [io::ErrorKind::BrokenPipe, io::ErrorKind::ConnectionReset];
-const READ_BYTES: usize = 32 * 1024;
+/// What is read stays in one piece of memory for many small answers, which hold it together.
+const READ_BYTES: usize = 64 * 1024;
+const READ_BYTES_MIN: usize = 8 * 1024;
 const NEWS_MAX: usize = 64;
 /// A worker ends what was recalled when it next reads its socket; then no more than a few are open.
 const RECALLED_MAX: usize = 1024;

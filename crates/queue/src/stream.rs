@@ -46,8 +46,8 @@ pub(crate) struct Stream {
     window: usize,
     /// What the visitor took that the worker has not been told of.
     owed: usize,
-    /// What the edge may still send; closed when the stream ends.
-    pub(crate) upload_credit: Arc<Semaphore>,
+    /// What the edge may still send, if there is content; closed when the stream ends.
+    upload_credit: Option<Arc<Semaphore>>,
     /// What is needed to give the request to another worker; None when its content is on the way.
     again: Option<Bytes>,
 }
@@ -76,16 +76,33 @@ pub(crate) enum StreamError {
 }
 
 impl Stream {
-    /// A request that a worker is being handed. `again` is its head, if it can be taken back.
-    pub(crate) fn new(
-        ticket: Ticket,
-        upload_credit: Arc<Semaphore>,
-        again: Option<Bytes>,
-    ) -> Stream {
-        let Ticket { job, handing, reply, trace, .. } = ticket;
+    /// A request that a worker is being handed, and that can be taken back.
+    pub(crate) fn without_content(ticket: Ticket) -> Stream {
+        let Ticket { job, handing, reply, trace, variables, .. } = ticket;
         let state = State::Awaited(reply);
-        let (window, owed) = (RESPONSE_WINDOW, 0);
+        let (window, owed, upload_credit) = (RESPONSE_WINDOW, 0, None);
+        let again = Some(variables);
         Stream { job, handing, state, trace, window, owed, upload_credit, again }
+    }
+
+    /// A request whose content goes to the worker by this credit.
+    pub(crate) fn with_content(ticket: Ticket, credit: Arc<Semaphore>) -> Stream {
+        let stream = Stream::without_content(ticket);
+        Stream { upload_credit: Some(credit), again: None, ..stream }
+    }
+
+    /// Credit for so many bytes more of the request's content.
+    pub(crate) fn grant(&self, bytes: usize) {
+        if let Some(credit) = &self.upload_credit {
+            let most = Semaphore::MAX_PERMITS - credit.available_permits();
+            credit.add_permits(bytes.min(most));
+        }
+    }
+
+    fn end_upload(&self) {
+        if let Some(credit) = &self.upload_credit {
+            credit.close();
+        }
     }
 
     /// Whether no answer has begun and the request can be given to another worker.
@@ -149,7 +166,7 @@ impl Stream {
     pub(crate) fn end(self, ended: Stamp) -> Result<Option<Duration>, StreamError> {
         self.trace.mark(Mark::Ended, ended);
         let took = self.trace.at(Mark::Started).map(|started| ended.since(started));
-        self.upload_credit.close();
+        self.end_upload();
         match self.state {
             State::Awaited(_) => return Err(StreamError::NoHead),
             State::Headed { reply, head, content } => {
@@ -171,7 +188,7 @@ impl Stream {
     /// The stream is over without a good end: by an ABORT frame, or with its link.
     pub(crate) fn fail(self, failure: Failure, wake: &Arc<Notify>) {
         let mut this = self;
-        this.upload_credit.close();
+        this.end_upload();
         this.flow(wake);
         match this.state {
             State::Awaited(reply) => drop(reply.send(Err(failure))),
@@ -206,7 +223,7 @@ impl Stream {
         };
         if gone {
             self.state = State::Given;
-            self.upload_credit.close();
+            self.end_upload();
         }
         gone
     }

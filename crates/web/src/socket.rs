@@ -5,15 +5,16 @@
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, Interest, ReadHalf, WriteHalf};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
 /// Where requests come from.
 pub trait Source: AsyncRead + Unpin + Send {
-    /// Waits until there may be something to read, so that no buffer is held meanwhile. A source
-    /// that can't tell returns at once.
-    fn readable(&mut self) -> impl Future<Output = io::Result<()>> + Send;
+    /// Ready when there may be something to read, so that no buffer is held meanwhile. A source
+    /// that can't tell is ready at once.
+    fn poll_readable(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>>;
 }
 
 /// Where responses go.
@@ -32,8 +33,8 @@ pub trait Sink: AsyncWrite + Unpin + Send {
 }
 
 impl Source for OwnedReadHalf {
-    async fn readable(&mut self) -> io::Result<()> {
-        self.as_ref().readable().await
+    fn poll_readable(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.as_ref().poll_read_ready(context)
     }
 }
 
@@ -62,8 +63,8 @@ impl Sink for OwnedWriteHalf {
 }
 
 impl<T: AsyncRead + Send> Source for ReadHalf<T> {
-    async fn readable(&mut self) -> io::Result<()> {
-        Ok(())
+    fn poll_readable(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
     }
 }
 

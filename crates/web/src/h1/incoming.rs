@@ -83,7 +83,7 @@ async fn receive<R: Source>(
     count: usize,
 ) -> io::Result<usize> {
     // First readiness, then memory: a connection that waits holds as little as it can.
-    source.readable().await?;
+    std::future::poll_fn(|context| source.poll_readable(context)).await?;
     buffer.reserve(count);
     *is_large |= buffer.capacity() > BUFFER_BYTES_KEPT;
     source.read_buf(buffer).await
