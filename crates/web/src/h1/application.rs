@@ -45,7 +45,7 @@ impl<R: Source, W: Sink> Connection<R, W> {
             Ok(parts) => parts,
             Err(refusal) => return self.send_refusal(Some(head), refusal, trace).await,
         };
-        let body = upload.body();
+        let body = upload.body(&mut self.incoming.buffer);
         let request = Request { head: parts, body, client: self.client, trace: trace.clone() };
         let waited = match hand_over(jobs, request) {
             Ok(reply) => match self.send_continue(upload).await {

@@ -82,10 +82,17 @@ impl Upload {
         expectation == Expectation::Continue && buffer.is_empty() && !self.is_done()
     }
 
-    /// The other end, for the application.
-    pub(crate) fn body(&mut self) -> Body {
+    /// The other end, for the application. Content that is here already goes in one piece: the
+    /// queue can then give the request to another worker, should the first end before it has begun.
+    pub(crate) fn body(&mut self, buffer: &mut BytesMut) -> Body {
         if self.is_done() {
             return Body::Empty;
+        }
+        let here = buffer.len().min(WINDOW_BYTES) as u64;
+        if self.decoder.left().is_some_and(|left| left <= here)
+            && let Ok(Some(content)) = self.take(buffer, WINDOW_BYTES)
+        {
+            return Body::Full(content);
         }
         let (writer, body) = Body::channel(WINDOW_BYTES);
         self.writer = Some(writer);
