@@ -3,8 +3,9 @@
 //! ```text
 //!   length 3 | sequence 1 | payload        one of 16777215 bytes goes on in the next packet
 //! ```
-//! [`Walker`] goes along with a client's bytes, however they are cut, and stops at a change of
-//! user.
+//! [`Framing`] goes along with the bytes of one direction, however they are cut, and tells where a
+//! message, of one packet or several, begins and ends. [`Walker`] does so with a client's bytes, and
+//! stops at a change of user.
 //!
 //! A command is a packet whose sequence number is 0: the server ends a connection whose command has
 //! another. Packets that are no commands (the further steps of authentication, the lines of a LOAD
@@ -14,18 +15,93 @@
 
 use std::borrow::Cow;
 
-/// Follows a client's packets.
+/// Follows the bytes of one direction.
 #[derive(Debug, Default)]
-pub(crate) struct Walker {
+pub(crate) struct Framing {
     header: [u8; HEADER_BYTES],
     header_have: usize,
     payload_left: usize,
-    /// The packet before this one was of the greatest length, so this one is its continuation.
+    /// The packet at hand is of the greatest length, so the next one is its continuation.
     goes_on: bool,
+    place: Place,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+enum Place {
+    #[default]
+    Header,
+    Payload,
+    /// All of a message was handed out, but not that it has ended.
+    End,
+}
+
+/// A piece of a message.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Piece<'a> {
+    /// A message begins, with a packet of this sequence number and length.
+    Begin { sequence: u8, length: usize },
+    /// Some bytes of it; never none.
+    Bytes(&'a [u8]),
+    /// It was whole.
+    End,
+}
+
+impl Framing {
+    /// The next piece of `bytes`, which is shortened by it. None: there is nothing left to say.
+    pub(crate) fn next<'a>(&mut self, bytes: &mut &'a [u8]) -> Option<Piece<'a>> {
+        loop {
+            match self.place {
+                Place::Header => {
+                    let (begins, length) = (!self.goes_on, self.take_header(bytes)?);
+                    if begins {
+                        return Some(Piece::Begin { sequence: self.header[3], length });
+                    }
+                }
+                Place::Payload if self.payload_left == 0 => {
+                    self.place = if self.goes_on { Place::Header } else { Place::End };
+                }
+                Place::Payload if bytes.is_empty() => return None,
+                Place::Payload => {
+                    let (now, rest) = bytes.split_at(bytes.len().min(self.payload_left));
+                    self.payload_left -= now.len();
+                    *bytes = rest;
+                    return Some(Piece::Bytes(now));
+                }
+                Place::End => {
+                    self.place = Place::Header;
+                    return Some(Piece::End);
+                }
+            }
+        }
+    }
+
+    /// The length of the packet, once its header is whole.
+    fn take_header(&mut self, bytes: &mut &[u8]) -> Option<usize> {
+        let (now, rest) = bytes.split_at(bytes.len().min(HEADER_BYTES - self.header_have));
+        self.header[self.header_have..][..now.len()].copy_from_slice(now);
+        self.header_have += now.len();
+        *bytes = rest;
+        if self.header_have < HEADER_BYTES {
+            return None;
+        }
+        let [low, middle, high, _] = self.header;
+        let length = usize::from(low) | usize::from(middle) << 8 | usize::from(high) << 16;
+        self.header_have = 0;
+        self.goes_on = length == PAYLOAD_BYTES_MAX;
+        self.payload_left = length;
+        self.place = Place::Payload;
+        Some(length)
+    }
+}
+
+/// Follows a client's packets.
+#[derive(Debug, Default)]
+pub(crate) struct Walker {
+    framing: Framing,
     look: Look,
 }
 
-/// What is looked for in the payload at hand.
+/// What is looked for in the message at hand.
 #[derive(Debug, Default)]
 enum Look {
     /// Nothing: pass it.
@@ -52,72 +128,40 @@ impl Walker {
         mut bytes: &[u8],
         mut admits: impl FnMut(&[u8]) -> bool,
     ) -> Result<(), Refused> {
-        while !bytes.is_empty() {
-            bytes = match self.payload_left {
-                0 => self.take_header(bytes),
-                _ => self.take_payload(bytes, &mut admits)?,
+        while let Some(piece) = self.framing.next(&mut bytes) {
+            self.look = match (std::mem::take(&mut self.look), piece) {
+                (_, Piece::Begin { sequence: 0, .. }) => Look::Command,
+                (Look::Command, Piece::Bytes([COM_CHANGE_USER, name @ ..])) => {
+                    take_user(Vec::new(), name, &mut admits)?
+                }
+                (Look::User(name), Piece::Bytes(more)) => take_user(name, more, &mut admits)?,
+                (Look::User(name), Piece::End) => judge(name, &mut admits)?,
+                _ => Look::Past,
             };
         }
         Ok(())
     }
+}
 
-    fn take_header<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
-        let take = bytes.len().min(HEADER_BYTES - self.header_have);
-        self.header[self.header_have..][..take].copy_from_slice(&bytes[..take]);
-        self.header_have += take;
-        if self.header_have == HEADER_BYTES {
-            self.header_have = 0;
-            let [low, middle, high, sequence] = self.header;
-            let length = usize::from(low) | usize::from(middle) << 8 | usize::from(high) << 16;
-            let is_command = !self.goes_on && sequence == 0;
-            self.look = if is_command { Look::Command } else { Look::Past };
-            self.goes_on = length == PAYLOAD_BYTES_MAX;
-            self.payload_left = length;
-        }
-        &bytes[take..]
+/// Judges the name when it ends: with a NUL, else with its packet; or at the greatest length.
+fn take_user(
+    mut name: Vec<u8>,
+    now: &[u8],
+    admits: &mut impl FnMut(&[u8]) -> bool,
+) -> Result<Look, Refused> {
+    let end = now.iter().position(|byte| *byte == 0);
+    let room = USER_BYTES_MAX - name.len();
+    let more = &now[..end.unwrap_or(now.len())];
+    name.extend_from_slice(&more[..more.len().min(room)]);
+    match end {
+        _ if more.len() > room => Err(Refused { user: name }),
+        Some(_) => judge(name, admits),
+        None => Ok(Look::User(name)),
     }
+}
 
-    fn take_payload<'a>(
-        &mut self,
-        bytes: &'a [u8],
-        admits: &mut impl FnMut(&[u8]) -> bool,
-    ) -> Result<&'a [u8], Refused> {
-        let take = match self.look {
-            Look::Command => 1,
-            Look::Past | Look::User(_) => bytes.len().min(self.payload_left),
-        };
-        let (now, rest) = bytes.split_at(take);
-        self.payload_left -= take;
-        self.look = match std::mem::take(&mut self.look) {
-            Look::Command if now == [COM_CHANGE_USER] && self.payload_left == 0 => {
-                return Err(Refused { user: Vec::new() });
-            }
-            Look::Command if now == [COM_CHANGE_USER] => Look::User(Vec::new()),
-            Look::User(name) => self.take_user(name, now, admits)?,
-            Look::Command | Look::Past => Look::Past,
-        };
-        Ok(rest)
-    }
-
-    /// Judges the name when it ends: with a NUL, with the packet, or at the greatest length.
-    fn take_user(
-        &self,
-        mut name: Vec<u8>,
-        now: &[u8],
-        admits: &mut impl FnMut(&[u8]) -> bool,
-    ) -> Result<Look, Refused> {
-        let end = now.iter().position(|byte| *byte == 0);
-        let room = USER_BYTES_MAX - name.len();
-        let more = &now[..end.unwrap_or(now.len())];
-        name.extend_from_slice(&more[..more.len().min(room)]);
-        let is_whole = end.is_some() || self.payload_left == 0;
-        match (is_whole, more.len() > room) {
-            (_, true) => Err(Refused { user: name }),
-            (true, false) if admits(&name) => Ok(Look::Past),
-            (true, false) => Err(Refused { user: name }),
-            (false, false) => Ok(Look::User(name)),
-        }
-    }
+fn judge(name: Vec<u8>, admits: &mut impl FnMut(&[u8]) -> bool) -> Result<Look, Refused> {
+    if admits(&name) { Ok(Look::Past) } else { Err(Refused { user: name }) }
 }
 
 /// An error packet, which ends what a client asked for. `state` is the SQLSTATE, of five
