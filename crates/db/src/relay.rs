@@ -6,13 +6,17 @@
 //!     too many                                              a user of no site    └▶ new user? 1045
 //! ```
 //! The server's greeting, and with it its salt, reaches the client: the two authenticate each
-//! other, and the relay knows no password. It only looks at which user a client wants to be,
+//! other, and the relay knows no password. It judges one thing: which user a client wants to be,
 //! because that is what the server, which sees the relay's uid for everybody, can't be left to
-//! judge. Packets: <https://mariadb.com/kb/en/clientserver-protocol/>.
+//! judge. If somebody wants to know, it also tells which statements pass ([`watch`]); the bytes are
+//! the same either way. Packets: <https://mariadb.com/kb/en/clientserver-protocol/>.
 
-mod greeting;
+pub(crate) mod greeting;
+pub(crate) mod mask;
 pub(crate) mod packet;
+mod seen;
 mod session;
+pub(crate) mod watch;
 
 use std::collections::{BTreeMap, HashSet};
 use std::io::{self, Write};
@@ -21,13 +25,15 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use flow::Query;
 use serde::Serialize;
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use packet::refusal;
+use seen::Seen;
 
 /// How the relay works.
 #[derive(Clone, Debug)]
@@ -72,6 +78,10 @@ pub struct Status {
     pub connections: usize,
     /// Who is at the other end of each.
     pub peers: Vec<Peer>,
+    /// Statements that were not told of since the start, because nobody kept up with them.
+    pub missed: u64,
+    /// Sessions since the start whose statements could not be followed to their end.
+    pub unread: u64,
 }
 
 /// Who is at the other end of a connection.
@@ -89,16 +99,25 @@ struct Shared {
     settings: Settings,
     users: Mutex<HashSet<String>>,
     peers: Mutex<BTreeMap<u64, Peer>>,
+    /// None: nobody wants to know of statements.
+    seen: Option<Seen>,
 }
 
 impl Relay {
-    /// Starts to accept on `listener`, a listening UNIX socket, on the current tokio runtime.
-    pub fn start(settings: Settings, listener: OwnedFd) -> io::Result<Relay> {
+    /// Starts to accept on `listener`, a listening UNIX socket, on the current tokio runtime. The
+    /// statements that pass are told to `seen`, as long as there is room in it; without it, nobody
+    /// looks at them.
+    pub fn start(
+        settings: Settings,
+        listener: OwnedFd,
+        seen: Option<mpsc::Sender<Query>>,
+    ) -> io::Result<Relay> {
         let listener = std::os::unix::net::UnixListener::from(listener);
         listener.set_nonblocking(true)?;
         let listener = UnixListener::from_std(listener)?;
         let users = Mutex::new(settings.users.clone());
-        let shared = Arc::new(Shared { settings, users, peers: Mutex::default() });
+        let (peers, seen) = (Mutex::default(), seen.map(Seen::new));
+        let shared = Arc::new(Shared { settings, users, peers, seen });
         let (drain, drained) = oneshot::channel();
         let task = tokio::spawn(accept(listener, shared.clone(), drained));
         Ok(Relay { shared, drain, task })
@@ -122,7 +141,9 @@ impl Relay {
     /// How the relay stands.
     pub fn status(&self) -> Status {
         let peers: Vec<Peer> = lock(&self.shared.peers).values().cloned().collect();
-        Status { connections: peers.len(), peers }
+        let count = |count: fn(&Seen) -> u64| self.shared.seen.as_ref().map_or(0, count);
+        let (missed, unread) = (count(Seen::missed), count(Seen::unread));
+        Status { connections: peers.len(), peers, missed, unread }
     }
 }
 

@@ -95,7 +95,7 @@ fn relay(database: &Database, folder: &Path, users: &[&str]) -> Relay {
     let mut settings = RelaySettings::new(database.server.socket());
     settings.users = users.iter().map(|user| (*user).to_owned()).collect();
     let listener = proc::listen_unix(&folder.join("mysql.sock")).unwrap();
-    Relay::start(settings, listener).unwrap()
+    Relay::start(settings, listener, None).unwrap()
 }
 
 async fn connect(socket: &Path, user: &str, pass: Option<&str>) -> mysql_async::Result<Conn> {

@@ -46,7 +46,7 @@ impl Database {
         for site in &settings.sites {
             users.insert(server.site_database(&site.name).await?.user);
         }
-        let relay = Relay::start(settings::db::relay(server.socket(), users), listener)?;
+        let relay = Relay::start(settings::db::relay(server.socket(), users), listener, None)?;
         let direct = settings.sites.iter().filter(|site| site.relay == config::Relay::Off);
         let direct = direct.map(|site| site.name.clone()).collect();
         Ok(Database { server: Arc::new(server), relay, direct })

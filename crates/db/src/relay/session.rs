@@ -1,4 +1,4 @@
-//! One connection of a site: its beginning, which is looked at, and its bytes, which are not.
+//! One connection of a site: its beginning, which is judged, and its bytes, which pass as they are.
 //!
 //! When the server closes, the client is closed; when the client has said its last, the server
 //! learns it and may still answer. Each direction has one buffer, and reads no more until that is
@@ -8,13 +8,16 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
+use flow::Stamp;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::Seat;
-use super::greeting::{Asked, asked, clear_capabilities};
+use super::greeting::{Asked, agreed, asked, clear_capabilities};
 use super::packet::{HEADER_BYTES, Refused, Walker, denied, refusal};
+use super::seen::Watched;
+use super::watch::Watch;
 
 /// Runs a session to its end. What ends it early is of interest to its client only.
 pub(super) async fn run(mut client: UnixStream, seat: Seat) {
@@ -35,7 +38,9 @@ async fn serve(client: &mut UnixStream, seat: &Seat) -> io::Result<()> {
     };
     let greeted = timeout(settings.handshake, greet(client, &mut server, greeting, seat)).await;
     let refused = match greeted.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?? {
-        Greeted::Admitted => relay(client, &mut server, seat).await?.map(|user| denied(1, &user)),
+        Greeted::Admitted(watched) => {
+            relay(client, &mut server, seat, watched).await?.map(|user| denied(1, &user))
+        }
         Greeted::Refused(packet) => packet,
     };
     match refused {
@@ -69,20 +74,20 @@ async fn greeted(path: &Path) -> io::Result<(UnixStream, Vec<u8>)> {
 }
 
 /// How the beginning of a session went.
-enum Greeted {
+enum Greeted<'a> {
     /// The client is a site's user, if the server finds its password right.
-    Admitted,
+    Admitted(Option<Watched<'a>>),
     /// It is not; the packet says so, unless the server has said so itself.
     Refused(Option<Vec<u8>>),
 }
 
 /// Hands on the server's greeting and the client's answer, if the user in it may come in.
-async fn greet(
+async fn greet<'a>(
     client: &mut UnixStream,
     server: &mut UnixStream,
     mut greeting: Vec<u8>,
-    seat: &Seat,
-) -> io::Result<Greeted> {
+    seat: &'a Seat,
+) -> io::Result<Greeted<'a>> {
     clear_capabilities(&mut greeting[HEADER_BYTES..]);
     client.write_all(&greeting).await?;
     if greeting.get(HEADER_BYTES) == Some(&0xff) {
@@ -94,11 +99,23 @@ async fn greet(
     match asked(&answer[HEADER_BYTES..]) {
         Asked::User(user) if seat.admits(user) => {
             server.write_all(&answer).await?;
-            Ok(Greeted::Admitted)
+            Ok(Greeted::Admitted(watch(seat, &greeting[HEADER_BYTES..], &answer[HEADER_BYTES..])))
         }
         Asked::User(user) => Ok(Greeted::Refused(Some(denied(sequence, user)))),
         Asked::Opaque => Ok(garbage("Bad handshake: no TLS and no compression on this socket")),
         Asked::Garbage => Ok(garbage("Bad handshake")),
+    }
+}
+
+/// The watch over a session that begins with this greeting and this answer, if there shall be one.
+fn watch<'a>(seat: &'a Seat, greeting: &[u8], answer: &[u8]) -> Option<Watched<'a>> {
+    let seen = seat.shared.seen.as_ref()?;
+    match agreed(greeting, answer) {
+        Some(agreed) => Some(Watched::new(Watch::new(seat.pid, agreed, Stamp::now()), seen)),
+        None => {
+            seen.count_unread();
+            None
+        }
     }
 }
 
@@ -122,12 +139,24 @@ async fn relay(
     client: &mut UnixStream,
     server: &mut UnixStream,
     seat: &Seat,
+    watched: Option<Watched<'_>>,
 ) -> io::Result<Option<Vec<u8>>> {
+    let watched = watched.as_ref();
     let (from_client, to_client) = client.split();
     let (from_server, to_server) = server.split();
-    let down = pass(from_server, to_client, |_| Ok(()));
+    let down = pass(from_server, to_client, |bytes| {
+        if let Some(watched) = watched {
+            watched.answered(bytes);
+        }
+        Ok(())
+    });
     let mut walker = Walker::default();
-    let up = pass(from_client, to_server, |bytes| walker.walk(bytes, |user| seat.admits(user)));
+    let up = pass(from_client, to_server, |bytes| {
+        if let Some(watched) = watched {
+            watched.sent(bytes);
+        }
+        walker.walk(bytes, |user| seat.admits(user))
+    });
     tokio::pin!(down);
     let said = tokio::select! {
         closed = &mut down => return closed.map(|_| None),

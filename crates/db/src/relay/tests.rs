@@ -19,7 +19,7 @@ impl Stage {
         settings.users.insert("shop".into());
         change(&mut settings);
         let listener = proc::listen_unix(&folder.path().join("relay")).unwrap();
-        let relay = Relay::start(settings, listener).unwrap();
+        let relay = Relay::start(settings, listener, None).unwrap();
         Stage { folder, relay }
     }
 
@@ -89,7 +89,10 @@ async fn bytes_pass_both_ways_and_the_end_too() {
     let server = stage.server();
     let (mut client, mut end) = stage.session(&server).await;
     let peer = Peer { pid: std::process::id(), user: Some("shop".into()) };
-    assert_eq!(stage.relay.status(), Status { connections: 1, peers: vec![peer] });
+    assert_eq!(
+        stage.relay.status(),
+        Status { connections: 1, peers: vec![peer], missed: 0, unread: 0 }
+    );
     let query = framed(0, b"\x03SELECT 1");
     client.write_all(&query).await.unwrap();
     client.shutdown().await.unwrap();
