@@ -7,4 +7,5 @@ pub(crate) mod edge;
 pub(crate) mod hosts;
 pub(crate) mod running;
 pub(crate) mod site;
+pub(crate) mod statements;
 pub(crate) mod traces;

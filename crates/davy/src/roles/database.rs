@@ -12,9 +12,11 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::child::Child;
+use super::statements::Statements;
 use crate::place::Place;
 use crate::settings;
 use crate::settings::start::DbStart;
+use crate::trace::told::Tracing;
 
 /// The private server with its relay in front.
 pub(crate) struct Database {
@@ -22,6 +24,8 @@ pub(crate) struct Database {
     relay: Relay,
     /// The sites that talk to the server itself.
     direct: HashSet<String>,
+    /// None: the relay does not look at statements.
+    statements: Option<Statements>,
 }
 
 impl Database {
@@ -46,15 +50,27 @@ impl Database {
         for site in &settings.sites {
             users.insert(server.site_database(&site.name).await?.user);
         }
-        let relay = Relay::start(settings::db::relay(server.socket(), users), listener, None)?;
+        let (statements, seen) = match settings.tracing {
+            Tracing::On => Some(Statements::start()).unzip(),
+            Tracing::Off => (None, None),
+        };
+        let relay = Relay::start(settings::db::relay(server.socket(), users), listener, seen)?;
         let direct = settings.sites.iter().filter(|site| site.relay == config::Relay::Off);
         let direct = direct.map(|site| site.name.clone()).collect();
-        Ok(Database { server: Arc::new(server), relay, direct })
+        Ok(Database { server: Arc::new(server), relay, direct, statements })
     }
 
-    /// Meets a site: gives it its database whenever it asks for it.
+    /// Meets a site, or the edge, which is told of statements.
     pub(crate) fn meet(&self, peer: Peer, channel: Channel) {
-        let Peer::Site(site) = peer else { return };
+        match (peer, &self.statements) {
+            (Peer::Site(site), _) => self.meet_site(site, channel),
+            (Peer::Edge, Some(statements)) => statements.meet_edge(channel),
+            _ => {}
+        }
+    }
+
+    /// Gives a site its database whenever it asks for it.
+    fn meet_site(&self, site: String, channel: Channel) {
         let server = self.server.clone();
         let direct = self.direct.contains(&site).then(|| server.socket());
         tokio::spawn(async move {
@@ -85,6 +101,8 @@ impl Database {
             "server": format!("MariaDB {}", self.server.version().series()),
             "connections": status.connections,
             "peers": peers,
+            "statements_missed": status.missed,
+            "sessions_unread": status.unread,
         })
     }
 

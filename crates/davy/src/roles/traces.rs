@@ -143,6 +143,7 @@ impl Traces {
     }
 
     async fn watch(&self, client: SocketAddr, channel: &Channel) -> std::io::Result<()> {
+        let missed_before = self.past().missed;
         let Some(visited) = self.watch_for(client) else {
             return channel.send(&Told::Busy, &[]).await;
         };
@@ -157,7 +158,7 @@ impl Traces {
         for some in statements.chunks(STATEMENTS_TOLD) {
             channel.send(&Told::Statements(some.to_vec()), &[]).await?;
         }
-        channel.send(&Told::End { missed }, &[]).await
+        channel.send(&Told::End { missed: missed - missed_before }, &[]).await
     }
 
     /// Lets the next request from there be told; None when too many are watched for.
