@@ -78,6 +78,20 @@ pub fn curl_args<S: AsRef<OsStr>>(arguments: &[S]) -> Answer {
     })
 }
 
+/// Gets many URLs, so many at a time: the status and the seconds of each.
+pub fn curl_many(urls: &str, at_a_time: usize) -> Vec<(u16, f64)> {
+    let at_a_time = at_a_time.to_string();
+    let how = ["--silent", "--noproxy", "*", "--max-time", "60", "--parallel", "--parallel-max"];
+    let what = ["--output", "/dev/null", "--write-out", "%{http_code} %{time_total}\n", urls];
+    let ran = run(Command::new(tool("curl")).args(how).arg(at_a_time).args(what));
+    let line = |line: &str| {
+        let (status, seconds) = line.split_once(' ')?;
+        Some((status.parse().ok()?, seconds.parse().ok()?))
+    };
+    let text = String::from_utf8_lossy(&ran.stdout);
+    text.lines().map(|read| line(read).unwrap_or_else(|| panic!("curl wrote {read:?}"))).collect()
+}
+
 /// An answer over DNS, as dig shows it.
 #[derive(Clone, Debug)]
 pub struct Dig {

@@ -24,7 +24,7 @@ pub mod processes;
 mod project;
 
 pub use browser::Browser;
-pub use clients::{Answer, Dig, Sql, curl, curl_args, dig, tool};
+pub use clients::{Answer, Dig, Sql, curl, curl_args, curl_many, dig, tool};
 pub use davy::{Davy, Part};
 pub use eventually::eventually;
 pub use load::{Load, Sent};

@@ -97,17 +97,24 @@ pub(crate) struct Dispatch {
     workers: BTreeMap<WorkerKey, Worker>,
     /// The workers with room, the most recently idle one last.
     idle: Vec<WorkerKey>,
+    /// How many requests were handed to a worker that was busy.
+    written_ahead: u64,
 }
 
 impl Dispatch {
     pub(crate) fn new(settings: Settings) -> Dispatch {
         let (waiting, idle) = (VecDeque::new(), Vec::new());
-        Dispatch { settings, waiting, workers: BTreeMap::new(), idle }
+        Dispatch { settings, waiting, workers: BTreeMap::new(), idle, written_ahead: 0 }
     }
 
     /// How many requests wait.
     pub(crate) fn waiting(&self) -> usize {
         self.waiting.len()
+    }
+
+    /// How many requests have been written ahead to a busy worker.
+    pub(crate) fn written_ahead(&self) -> u64 {
+        self.written_ahead
     }
 
     /// The requests that were written ahead to a worker and wait there, the oldest first.
@@ -203,6 +210,7 @@ impl Dispatch {
             && let Some(worker) = self.workers.get_mut(&key)
         {
             self.waiting.pop_front();
+            self.written_ahead += u64::from(!worker.has_room());
             worker.hand(now, Sent { job, handing, until });
             if !worker.has_room() {
                 self.idle.retain(|idle| *idle != key);

@@ -53,8 +53,12 @@ pub struct Status {
     pub waiting: usize,
     /// Requests that workers are at.
     pub running: usize,
-    /// Requests handed to workers so far.
+    /// Requests handed to workers so far, those handed twice counted twice.
     pub handed: u64,
+    /// How many of these were written ahead to a busy worker.
+    pub ahead: u64,
+    /// How many of those were taken back, as the worker was slow or died.
+    pub recalled: u64,
 }
 
 /// The handle of a running queue. When all handles and the jobs' sender have gone, it ends with its

@@ -61,6 +61,7 @@ pub(crate) struct Owner {
     commands: mpsc::WeakUnboundedSender<Command>,
     draining: Option<oneshot::Sender<()>>,
     handed: u64,
+    recalled: u64,
 }
 
 impl Owner {
@@ -83,6 +84,7 @@ impl Owner {
             commands,
             draining: None,
             handed: 0,
+            recalled: 0,
         }
     }
 
@@ -165,6 +167,8 @@ impl Owner {
                     waiting: self.dispatch.waiting(),
                     running: self.running(),
                     handed: self.handed,
+                    ahead: self.dispatch.written_ahead(),
+                    recalled: self.recalled,
                 });
             }
             Command::Drain(_) => {}
@@ -291,8 +295,11 @@ impl Owner {
 
     /// Takes a request back that was written ahead to a worker.
     fn recall(&mut self, job: JobKey, worker: usize) {
-        let ticket = self.links.get_mut(&worker).and_then(|link| link.recall(job));
-        ticket.into_iter().for_each(|ticket| self.take_back(ticket));
+        let link = self.links.get_mut(&worker);
+        if let Some(ticket) = link.and_then(|link| link.recall(job)) {
+            self.recalled += 1;
+            self.take_back(ticket);
+        }
     }
 
     /// A link has ended: what it was at fails, what waited behind goes elsewhere, and a socket that

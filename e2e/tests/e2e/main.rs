@@ -5,6 +5,7 @@
 // clippy.toml allows it in tests, but does not know their helpers here.
 #![allow(clippy::unwrap_used)]
 
+mod ahead;
 mod config;
 mod database;
 mod death;
@@ -23,3 +24,4 @@ mod ports;
 mod sites;
 mod status;
 mod streams;
+mod trace;

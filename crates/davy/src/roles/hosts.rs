@@ -119,6 +119,8 @@ impl Hosts {
                 "waiting": status.waiting,
                 "running": status.running,
                 "handed": status.handed,
+                "ahead": status.ahead,
+                "recalled": status.recalled,
             });
             sites.insert(host.site.name.clone(), value);
         }

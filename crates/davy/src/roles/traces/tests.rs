@@ -87,6 +87,9 @@ async fn the_watched_request_is_told_with_all_its_statements_once_they_have_pass
     assert_eq!(hear(&console).await, addresses());
     let passed = Passed { queries: vec![query(7, 5, "before")], missed: 3, flushed: 0 };
     db.send(&passed, &[]).await.unwrap();
+    while traces.past().missed == 0 {
+        tokio::task::yield_now().await;
+    }
 
     console.send(&Wish::Watch("127.0.0.1:4000".parse().unwrap()), &[]).await.unwrap();
     assert_eq!(hear(&console).await, Told::Watching);
