@@ -9,14 +9,15 @@
 //! - [`Server`] finds MariaDB or fetches it from the distribution, makes its data directory and its
 //!   accounts. The keeper runs the program itself: a database outlives whoever looks after it.
 //! - [`Relay`] passes bytes between a site and the server, one connection for one, and lets only
-//!   the sites' own users in.
+//!   the sites' own users in. Who wants to know is told of the statements that pass, their values
+//!   masked.
 //!
 //! Behind a relay every connection reaches mariadbd from the relay's own uid. Therefore no account
 //! may authenticate by unix_socket, and none is without a password; and nobody but davy can reach
 //! the server's own socket.
 //!
 //! What it never does: remove or change a data directory that it did not just make, read
-//! `/etc/mysql`, listen on the network, or look into queries.
+//! `/etc/mysql`, listen on the network, or change a byte of what passes.
 
 mod account;
 mod choice;
@@ -29,5 +30,5 @@ mod server;
 
 pub use choice::{Asked, Choice, Engine, Table, Url, choose};
 pub use error::Error;
-pub use relay::{Peer, Relay, Settings as RelaySettings, Status};
+pub use relay::{Peer, Relay, Seen, Settings as RelaySettings, Statements, Status};
 pub use server::{CONNECTIONS_MAX, Folders, Server, Version};

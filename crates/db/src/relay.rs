@@ -25,15 +25,14 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use flow::Query;
 use serde::Serialize;
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use packet::refusal;
-use seen::Seen;
+pub use seen::{Seen, Statements};
 
 /// How the relay works.
 #[derive(Clone, Debug)]
@@ -107,17 +106,12 @@ impl Relay {
     /// Starts to accept on `listener`, a listening UNIX socket, on the current tokio runtime. The
     /// statements that pass are told to `seen`, as long as there is room in it; without it, nobody
     /// looks at them.
-    pub fn start(
-        settings: Settings,
-        listener: OwnedFd,
-        seen: Option<mpsc::Sender<Query>>,
-    ) -> io::Result<Relay> {
+    pub fn start(settings: Settings, listener: OwnedFd, seen: Option<Seen>) -> io::Result<Relay> {
         let listener = std::os::unix::net::UnixListener::from(listener);
         listener.set_nonblocking(true)?;
         let listener = UnixListener::from_std(listener)?;
         let users = Mutex::new(settings.users.clone());
-        let (peers, seen) = (Mutex::default(), seen.map(Seen::new));
-        let shared = Arc::new(Shared { settings, users, peers, seen });
+        let shared = Arc::new(Shared { settings, users, peers: Mutex::default(), seen });
         let (drain, drained) = oneshot::channel();
         let task = tokio::spawn(accept(listener, shared.clone(), drained));
         Ok(Relay { shared, drain, task })

@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use davy_db::{Error, Folders, Relay, RelaySettings, Server};
+use davy_db::{Error, Folders, Relay, RelaySettings, Seen, Server};
+use flow::Stamp;
 use flow::control::Access;
 use mysql_async::prelude::Queryable;
 use mysql_async::{ChangeUserOpts, Conn, OptsBuilder};
@@ -92,10 +93,14 @@ async fn until_ready(server: &Server, mariadbd: &mut Child) -> Result<(), Error>
 }
 
 fn relay(database: &Database, folder: &Path, users: &[&str]) -> Relay {
+    relay_to(database, folder, users, None)
+}
+
+fn relay_to(database: &Database, folder: &Path, users: &[&str], seen: Option<Seen>) -> Relay {
     let mut settings = RelaySettings::new(database.server.socket());
     settings.users = users.iter().map(|user| (*user).to_owned()).collect();
     let listener = proc::listen_unix(&folder.join("mysql.sock")).unwrap();
-    Relay::start(settings, listener, None).unwrap()
+    Relay::start(settings, listener, seen).unwrap()
 }
 
 async fn connect(socket: &Path, user: &str, pass: Option<&str>) -> mysql_async::Result<Conn> {
@@ -218,6 +223,69 @@ async fn large_packets_pass_both_ways() {
     let text: String = conn.query_first(exact).await.unwrap().unwrap();
     assert_eq!(text.len(), 0xff_ffff - 10);
     conn.ping().await.unwrap();
+}
+
+#[tokio::test]
+async fn statements_are_seen_as_they_pass() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = Database::start(folder.path()).await;
+    let shop = database.server.site_database("shop").await.unwrap();
+    let (seen, mut queries) = Seen::channel(100);
+    let relay = relay_to(&database, folder.path(), &["shop"], Some(seen));
+    let began = Stamp::now();
+    let mut conn = enter(&shop).await;
+    conn.query_drop("CREATE TABLE t (id INT PRIMARY KEY, name LONGTEXT)").await.unwrap();
+    conn.exec_drop("INSERT INTO t VALUES (?, ?), (2, 'Ada')", (1, "x".repeat(20_000_000)))
+        .await
+        .unwrap();
+    let names: Vec<String> = conn.exec("SELECT name FROM t ORDER BY id", ()).await.unwrap();
+    assert_eq!(names.len(), 2);
+    let error = conn.query_drop("INSERT INTO t VALUES (2, 'secret')").await.unwrap_err();
+    assert_eq!(code(&error), 1062);
+    conn.query_drop("SELECT 1; SELECT SLEEP(0.02)").await.unwrap();
+    conn.disconnect().await.unwrap();
+    let mut found = Vec::new();
+    while found.len() < 7 {
+        found.push(queries.next().await.unwrap());
+    }
+    let shown: Vec<(u64, &str, Option<&str>)> = found
+        .iter()
+        .map(|query| (query.rows, query.text.as_str(), query.error.as_deref()))
+        .collect();
+    let expected = [
+        (1, "SELECT @@max_allowed_packet,@@wait_timeout", None),
+        (0, "USE shop", None),
+        (0, "CREATE TABLE t (id INT PRIMARY KEY, name LONGTEXT)", None),
+        (2, "INSERT INTO t VALUES (?…)", None),
+        (2, "SELECT name FROM t ORDER BY id", None),
+        (0, "INSERT INTO t VALUES (?…)", Some("1062 (23000): Duplicate entry ?")),
+        (2, "SELECT ?;…", None),
+    ];
+    assert_eq!(shown, expected);
+    assert!(found.iter().all(|query| query.pid == std::process::id()));
+    let times: Vec<Stamp> = found.iter().flat_map(|query| [query.begun, query.ended]).collect();
+    assert!(began < times[0] && times.is_sorted() && times[13] < Stamp::now(), "{times:?}");
+    assert!(found[6].ended.since(found[6].begun) >= Duration::from_millis(20));
+    assert_eq!((relay.status().missed, relay.status().unread), (0, 0));
+}
+
+#[tokio::test]
+async fn statements_that_nobody_fetches_are_counted_and_delay_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = Database::start(folder.path()).await;
+    let shop = database.server.site_database("shop").await.unwrap();
+    let (seen, mut queries) = Seen::channel(1);
+    let relay = relay_to(&database, folder.path(), &["shop"], Some(seen));
+    let mut conn = enter(&shop).await;
+    for number in 0..10 {
+        let same: Option<u32> = conn.exec_first("SELECT ?", (number,)).await.unwrap();
+        assert_eq!(same, Some(number));
+    }
+    // The login's own question found room; USE and the ten did not.
+    assert_eq!((relay.status().missed, queries.missed(), queries.missed()), (11, 11, 0));
+    assert!(queries.next().await.is_some());
+    conn.query_drop("DO 1").await.unwrap();
+    assert_eq!(queries.next().await.unwrap().text, "DO ?");
 }
 
 #[tokio::test]
@@ -376,7 +444,8 @@ async fn sites_get_copies_of_one_template_without_secrets() {
         Server::prepare(second, &own, |text| said_too.push(text.to_owned())),
     )
     .unwrap();
-    assert_eq!((said.len(), said_too.len()), (1, 0), "{said:?} {said_too:?}");
+    said.extend(said_too);
+    assert_eq!(said, ["making a data directory to copy, once for all sites"]);
     let templates = templates(cache.path());
     let [template] = &templates[..] else { panic!("one, and not the old one: {templates:?}") };
     assert!(template.contains(&server.version().to_string()));

@@ -72,6 +72,23 @@ targets! {
         // The longest packet there is, which goes on in the next one.
         b"\xff\xff\xff\0\x16", b"\x01\0\0\x01x\x06\0\0\0\x11admin",
     ];
+    db_relay_watch: db::fuzz::relay_watch, [
+        // The login; a query with rows and EOF packets; a file; a prepared statement, executed.
+        b"\0\x17\x07\0\0\x02\0\0\0\x02\0\0\0\x1a\x09\0\0\0\x03SELECT 1\
+          \x4b\x01\0\0\x01\x01\x04\0\0\x02\x03def\x05\0\0\x03\xfe\0\0\x02\0\x02\0\0\x04\x013\
+          \x05\0\0\x05\xfe\0\0\x02\0",
+        b"\0\x17\x07\0\0\x02\0\0\0\x02\0\0\0\x14\x06\0\0\0\x03LOAD \
+          \x0d\x02\0\0\x01\xfbf\x0e\x03\0\0\x02a\nb\x08\0\0\0\x03\x17\x07\0\0\x04\0\x02\0\x02\0\0\0",
+        b"\x03\x17\x07\0\0\x02\0\0\0\x02\0\0\0\x12\x05\0\0\0\x16DO ?\
+          \x2b\x0c\0\0\x01\0\x01\0\0\0\0\0\x01\0\0\0\0\x01\0\0\x02\x03\
+          \x1c\x0a\0\0\0\x17\x01\0\0\0\0\x01\0\0\0\x17\x07\0\0\x01\0\x01\0\x02\0\0\0\
+          \x27\x0f\0\0\x01\xff\x26\x04#23000no 'x'",
+    ];
+    db_mask: db::fuzz::mask, [
+        b"INSERT INTO `a``b` VALUES (1, 'it''s \\' \xc3\xbc', \"x\"), (x'41', _utf8'y', NULL) -- z\n",
+        b"SELECT /* a */ b, .5e3, 0xff FROM t WHERE c IN (?, ?) # d\n AND `\xff` = 'open",
+        b"Duplicate entry 'a\\'b' for key `c`; the table doesn't exist",
+    ];
     config_davy_toml: config::fuzz::davy_toml, [
         &include_bytes!("../../../examples/guestbook/davy.toml")[..],
         b"domain = \"www.foobar.com\"\naliases = [\"foobar.com\"]\n\

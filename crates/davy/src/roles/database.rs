@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::child::Child;
-use super::statements::Statements;
+use super::statements::Post;
 use crate::place::Place;
 use crate::settings;
 use crate::settings::start::DbStart;
@@ -25,7 +25,7 @@ pub(crate) struct Database {
     /// The sites that talk to the server itself.
     direct: HashSet<String>,
     /// None: the relay does not look at statements.
-    statements: Option<Statements>,
+    post: Option<Post>,
 }
 
 impl Database {
@@ -50,21 +50,21 @@ impl Database {
         for site in &settings.sites {
             users.insert(server.site_database(&site.name).await?.user);
         }
-        let (statements, seen) = match settings.tracing {
-            Tracing::On => Some(Statements::start()).unzip(),
+        let (post, seen) = match settings.tracing {
+            Tracing::On => Some(Post::open()).unzip(),
             Tracing::Off => (None, None),
         };
         let relay = Relay::start(settings::db::relay(server.socket(), users), listener, seen)?;
         let direct = settings.sites.iter().filter(|site| site.relay == config::Relay::Off);
         let direct = direct.map(|site| site.name.clone()).collect();
-        Ok(Database { server: Arc::new(server), relay, direct, statements })
+        Ok(Database { server: Arc::new(server), relay, direct, post })
     }
 
     /// Meets a site, or the edge, which is told of statements.
     pub(crate) fn meet(&self, peer: Peer, channel: Channel) {
-        match (peer, &self.statements) {
+        match (peer, &self.post) {
             (Peer::Site(site), _) => self.meet_site(site, channel),
-            (Peer::Edge, Some(statements)) => statements.meet_edge(channel),
+            (Peer::Edge, Some(post)) => post.meet_edge(channel),
             _ => {}
         }
     }

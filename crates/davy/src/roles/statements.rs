@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use db::{Seen, Statements};
 use flow::{Flush, Passed, Query};
 use proc::Channel;
 use tokio::sync::mpsc;
@@ -10,17 +11,17 @@ use tokio::time::{Instant, sleep_until};
 
 /// The way to the task that sends them.
 #[derive(Debug)]
-pub(crate) struct Statements {
+pub(crate) struct Post {
     edges: mpsc::Sender<Channel>,
 }
 
-impl Statements {
+impl Post {
     /// Starts the task, and gives what the relay tells it through.
-    pub(crate) fn start() -> (Statements, mpsc::Sender<Query>) {
-        let (seen, queries) = mpsc::channel(QUERIES_WAITING_MAX);
+    pub(crate) fn open() -> (Post, Seen) {
+        let (seen, statements) = Seen::channel(QUERIES_WAITING_MAX);
         let (edges, met) = mpsc::channel(1);
-        tokio::spawn(send(queries, met));
-        (Statements { edges }, seen)
+        tokio::spawn(send(statements, met));
+        (Post { edges }, seen)
     }
 
     /// Sends to this edge from now on.
@@ -40,20 +41,21 @@ struct Batch {
     due: Option<Instant>,
 }
 
-async fn send(mut queries: mpsc::Receiver<Query>, mut met: mpsc::Receiver<Channel>) {
+async fn send(mut statements: Statements, mut met: mpsc::Receiver<Channel>) {
     let mut batch = Batch::default();
     loop {
         tokio::select! {
-            query = queries.recv() => match query {
+            query = statements.next() => match query {
                 Some(query) => batch.add(query),
                 None => return,
             },
             Some(edge) = met.recv() => batch.edge = Some(edge),
             asked = asked(batch.edge.as_ref()) => match asked {
                 Some(Flush(number)) => {
-                    while let Ok(query) = queries.try_recv() {
+                    while let Some(query) = statements.waiting() {
                         batch.add(query);
                     }
+                    batch.passed.missed += statements.missed();
                     batch.passed.flushed = batch.passed.flushed.max(number);
                     batch.send();
                 }
@@ -131,11 +133,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_flush_brings_all_that_was_seen_before_it() {
-        let (statements, seen) = Statements::start();
+        let (post, seen) = Post::open();
         let (edge, theirs) = Channel::pair().unwrap();
-        statements.meet_edge(Channel::from_fd(theirs).unwrap());
+        post.meet_edge(Channel::from_fd(theirs).unwrap());
         for n in 0..100 {
-            seen.send(query(n)).await.unwrap();
+            seen.tell(query(n));
         }
         edge.send(&Flush(7), &[]).await.unwrap();
         let (mut count, mut missed, mut flushed) = (0, 0, 0);
@@ -151,17 +153,17 @@ mod tests {
 
     #[tokio::test]
     async fn the_next_edge_is_told_how_many_nobody_heard_of() {
-        let (statements, seen) = Statements::start();
+        let (post, seen) = Post::open();
         let (edge, theirs) = Channel::pair().unwrap();
-        statements.meet_edge(Channel::from_fd(theirs).unwrap());
+        post.meet_edge(Channel::from_fd(theirs).unwrap());
         edge.send(&Flush(1), &[]).await.unwrap();
         while hear(&edge).await.flushed < 1 {}
         drop(edge);
         for n in 0..100 {
-            seen.send(query(n)).await.unwrap();
+            seen.tell(query(n));
         }
         let (edge, theirs) = Channel::pair().unwrap();
-        statements.meet_edge(Channel::from_fd(theirs).unwrap());
+        post.meet_edge(Channel::from_fd(theirs).unwrap());
         edge.send(&Flush(2), &[]).await.unwrap();
         let (mut count, mut flushed) = (0, 0);
         while flushed < 2 {

@@ -96,6 +96,11 @@ impl Lexer<'_> {
                 b'0'..=b'9' => self.number(),
                 b'.' if self.peek(1).is_some_and(|next| next.is_ascii_digit()) => self.number(),
                 b';' => self.semicolon()?,
+                // A value's place in a statement that is prepared.
+                b'?' => {
+                    self.shown.value();
+                    self.at += 1;
+                }
                 byte if is_word(byte) => self.word()?,
                 ..=b' ' | 0x7f => {
                     self.shown.gap();
@@ -275,7 +280,7 @@ impl Shown {
 
     fn name(&mut self, name: &str) {
         self.space();
-        for char in name.chars().take(QUERY_TEXT_MAX) {
+        for char in name.chars().take(QUERY_TEXT_MAX + 1) {
             match char.is_control() {
                 true => self.text.extend(char.escape_default()),
                 false => self.text.push(char),
@@ -339,3 +344,6 @@ impl Shown {
 
 /// The sign that the text goes on.
 const MORE: char = '…';
+
+#[cfg(test)]
+mod tests;

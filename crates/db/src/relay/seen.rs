@@ -1,8 +1,8 @@
 //! A session's watch, and where the statements go that it sees: into a channel with a limit. When
 //! nobody keeps up with it they are lost and counted; no byte ever waits for them.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use flow::{Query, Stamp};
 use tokio::sync::mpsc;
@@ -12,15 +12,52 @@ use super::watch::Watch;
 
 /// Where the statements of all sessions go.
 #[derive(Debug)]
-pub(super) struct Seen {
+pub struct Seen {
     queries: mpsc::Sender<Query>,
-    missed: AtomicU64,
+    missed: Arc<AtomicU64>,
     unread: AtomicU64,
 }
 
+/// The statements that were seen, in the order they ended.
+#[derive(Debug)]
+pub struct Statements {
+    queries: mpsc::Receiver<Query>,
+    missed: Arc<AtomicU64>,
+    told: u64,
+}
+
+impl Statements {
+    /// The next statement; None: the relay has ended.
+    pub async fn next(&mut self) -> Option<Query> {
+        self.queries.recv().await
+    }
+
+    /// The next statement, if there is one already.
+    pub fn waiting(&mut self) -> Option<Query> {
+        self.queries.try_recv().ok()
+    }
+
+    /// How many found no room since this was asked for the last time.
+    pub fn missed(&mut self) -> u64 {
+        let missed = self.missed.load(Ordering::Relaxed);
+        missed - std::mem::replace(&mut self.told, missed)
+    }
+}
+
 impl Seen {
-    pub(super) fn new(queries: mpsc::Sender<Query>) -> Seen {
-        Seen { queries, missed: AtomicU64::new(0), unread: AtomicU64::new(0) }
+    /// A way for statements, on which `room` of them may wait.
+    pub fn channel(room: usize) -> (Seen, Statements) {
+        let (sender, queries) = mpsc::channel(room);
+        let missed = Arc::new(AtomicU64::new(0));
+        let statements = Statements { queries, missed: missed.clone(), told: 0 };
+        (Seen { queries: sender, missed, unread: AtomicU64::new(0) }, statements)
+    }
+
+    /// Tells of a statement; one that finds no room is counted.
+    pub fn tell(&self, query: Query) {
+        if self.queries.try_send(query).is_err() {
+            self.missed.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     /// How many statements found no room.
@@ -36,12 +73,6 @@ impl Seen {
     /// Counts a session that can't be followed.
     pub(super) fn count_unread(&self) {
         self.unread.fetch_add(1, Ordering::Relaxed);
-    }
-
-    fn tell(&self, query: Query) {
-        if self.queries.try_send(query).is_err() {
-            self.missed.fetch_add(1, Ordering::Relaxed);
-        }
     }
 }
 

@@ -76,7 +76,7 @@ async fn greeted(path: &Path) -> io::Result<(UnixStream, Vec<u8>)> {
 /// How the beginning of a session went.
 enum Greeted<'a> {
     /// The client is a site's user, if the server finds its password right.
-    Admitted(Option<Watched<'a>>),
+    Admitted(Option<Box<Watched<'a>>>),
     /// It is not; the packet says so, unless the server has said so itself.
     Refused(Option<Vec<u8>>),
 }
@@ -108,10 +108,13 @@ async fn greet<'a>(
 }
 
 /// The watch over a session that begins with this greeting and this answer, if there shall be one.
-fn watch<'a>(seat: &'a Seat, greeting: &[u8], answer: &[u8]) -> Option<Watched<'a>> {
+fn watch<'a>(seat: &'a Seat, greeting: &[u8], answer: &[u8]) -> Option<Box<Watched<'a>>> {
     let seen = seat.shared.seen.as_ref()?;
     match agreed(greeting, answer) {
-        Some(agreed) => Some(Watched::new(Watch::new(seat.pid, agreed, Stamp::now()), seen)),
+        Some(agreed) => {
+            let watch = Watch::new(seat.pid, agreed, Stamp::now());
+            Some(Box::new(Watched::new(watch, seen)))
+        }
         None => {
             seen.count_unread();
             None
@@ -139,9 +142,9 @@ async fn relay(
     client: &mut UnixStream,
     server: &mut UnixStream,
     seat: &Seat,
-    watched: Option<Watched<'_>>,
+    watched: Option<Box<Watched<'_>>>,
 ) -> io::Result<Option<Vec<u8>>> {
-    let watched = watched.as_ref();
+    let watched = watched.as_deref();
     let (from_client, to_client) = client.split();
     let (from_server, to_server) = server.split();
     let down = pass(from_server, to_client, |bytes| {

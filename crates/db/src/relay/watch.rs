@@ -288,3 +288,6 @@ const COM_STMT_BULK_EXECUTE: u8 = 0xfa;
 /// Commands that are no statements, and are answered by one message: INIT_DB, CREATE_DB, DROP_DB,
 /// REFRESH, SHUTDOWN, STATISTICS, PROCESS_KILL, DEBUG, PING, STMT_RESET, SET_OPTION.
 const SINGLE: [u8; 11] = [0x02, 0x05, 0x06, 0x07, 0x08, 0x09, 0x0c, 0x0d, 0x0e, 0x1a, 0x1b];
+
+#[cfg(test)]
+mod tests;
