@@ -37,31 +37,31 @@ class Gone(ConnectionError):
 class Stream:
     """One request: content that came for the application, credit for what it answers.
 
-    A subclass runs an application with it. What most requests never change stands in the class:
-    a request costs a few microseconds, and each value of its own is a part of that.
+    A subclass runs an application with it. Every request makes one, so it has slots, and the
+    common way through it (no content, a small answer) makes few calls.
     """
 
-    # What a subclass adds to the variables of every request.
+    __slots__ = (
+        "server", "connection", "number", "variables", "content", "ended", "window", "consumed",
+        "credit", "started", "gone", "done",
+    )  # fmt: skip
+    # Variables that a subclass adds to those of each request.
     known = {}
-    # Content from the edge: what is there of it (None: there will be none), and its credit.
-    content = None
-    ended = True
-    window = wire.REQUEST_CREDIT
-    consumed = 0
-    # The content that may still be sent.
-    credit = wire.RESPONSE_CREDIT
-    # When the application was called; 0: it has not been.
-    started = 0
-    gone = done = False
 
     def __init__(self, server, connection, number, flags, payload):
         self.server = server
         self.connection = connection
         self.number = number
         self.variables = wire.pairs_of(payload, self.known)
-        if not flags & wire.NO_CONTENT:
-            self.content = bytearray()
-            self.ended = False
+        # What came of the request's content and was not read; None: there is none.
+        self.content = None if flags & wire.NO_CONTENT else bytearray()
+        self.ended = self.content is None
+        self.window = wire.REQUEST_CREDIT
+        self.consumed = 0
+        self.credit = wire.RESPONSE_CREDIT
+        # When the application was called; 0: it was not.
+        self.started = 0
+        self.gone = self.done = False
 
     def run(self, application):
         """Runs the application for this request. Never raises."""
@@ -102,7 +102,7 @@ class Stream:
         del self.content[:count]
         self.consumed += count
         if self.consumed >= CREDIT_STEP and not (self.ended or self.done):
-            self.server.send(self.connection, wire.credit(self.number, self.consumed))
+            self.connection.send(wire.credit(self.number, self.consumed))
             self.window += self.consumed
             self.consumed = 0
         return count
@@ -149,17 +149,20 @@ class Stream:
         if not self.done:
             self.done = True
             ended = monotonic_ns() if self.started else 0
-            frame = wire.abort(self.number, reason, self.started, ended)
-            self.server.send(self.connection, frame)
+            self.connection.send(wire.abort(self.number, reason, self.started, ended))
 
     def _send(self, frames):
         connection = self.connection
         if not self.gone:
-            self.server.send(connection, frames)
-            while len(connection.unsent) > UNSENT_PAUSE and not self.gone:
-                self.server.turn()
+            connection.send(frames)
+            if connection.unsent:
+                self._wait_to_send()
         if self.gone:
             raise Gone("the visitor has gone")
+
+    def _wait_to_send(self):
+        while len(self.connection.unsent) > UNSENT_PAUSE and not self.gone:
+            self.server.turn()
 
 
 class Server:
@@ -206,10 +209,11 @@ class Server:
             return
         stream.started = now
         connection.begun = stream.number
+        connection.running = stream
         stream.run(self.application)
         if self.forked:
             os._exit(0)
-        connection.streams.pop(stream.number, None)
+        connection.running = None
 
     def stop(self, *_):
         """Signal handler of SIGTERM. After 30 s the process ends whatever it does.
@@ -234,7 +238,7 @@ class Server:
         for connection in self.connections.values():
             connection.open = False
             connection.socket.close()
-            for stream in connection.streams.values():
+            for stream in connection.streams():
                 stream.gone = True
 
     def turn(self, timeout=None):
@@ -258,16 +262,30 @@ class Server:
                     self.poll.modify(connection.fd, select.POLLIN)
             if events & ~select.POLLOUT:
                 for kind, flags, number, payload in connection.receive():
-                    if connection.open:
-                        self.take(connection, kind, flags, number, payload)
+                    if not connection.open:
+                        break
+                    if kind == wire.REQUEST:
+                        self.take_request(connection, flags, number, payload)
+                    else:
+                        self.take(connection, kind, number, payload)
         except (OSError, wire.ProtocolError):
             self.close(connection)
 
-    def take(self, connection, kind, flags, number, payload):
-        """One frame from the edge. Raises ProtocolError."""
-        if kind == wire.REQUEST and connection.greeted:
-            self.take_request(connection, flags, number, payload)
-            return
+    def take_request(self, connection, flags, number, payload):
+        """A new stream; it waits for its turn. Raises ProtocolError."""
+        waiting = connection.waiting
+        if number <= connection.last or not connection.greeted:
+            raise wire.ProtocolError("a stream number used twice, or a request before HELLO")
+        if len(waiting) >= WAITING_MAX:
+            raise wire.ProtocolError("too many requests sent ahead")
+        stream = self.stream(self, connection, number, flags, payload)
+        connection.last = number
+        if not waiting:
+            self.turns.append(connection)
+        waiting.append(stream)
+
+    def take(self, connection, kind, number, payload):
+        """Any other frame from the edge. Raises ProtocolError."""
         least, greatest = wire.FROM_EDGE.get(kind, (1, 0))
         if not least <= len(payload) <= greatest:
             raise wire.ProtocolError("frame of type %d and %d bytes" % (kind, len(payload)))
@@ -277,35 +295,17 @@ class Server:
             if wire.version_of(payload) != wire.VERSION:
                 raise wire.ProtocolError("another version")
             connection.greeted = True
-        elif (stream := connection.streams.get(number)) is not None:
-            stream.take(kind, payload)
-            if stream.done and not stream.started:
-                connection.streams.pop(number, None)
         elif number > connection.last:
             raise wire.ProtocolError("frame for a stream that was never opened")
+        else:
+            # A frame for a stream that has ended is dropped.
+            for stream in connection.streams():
+                if stream.number == number and not stream.gone:
+                    stream.take(kind, payload)
 
-    def take_request(self, connection, flags, number, payload):
-        """A new stream; it waits for its turn."""
-        if number <= connection.last or len(connection.waiting) >= WAITING_MAX:
-            raise wire.ProtocolError("a stream number used twice, or too many requests sent ahead")
-        stream = self.stream(self, connection, number, flags, payload)
-        connection.last = number
-        connection.streams[number] = stream
-        if not connection.waiting:
-            self.turns.append(connection)
-        connection.waiting.append(stream)
-
-    def send(self, connection, frames):
-        """Sends without waiting; a connection that can't be written to is closed."""
-        if not connection.open:
-            return
-        try:
-            connection.send(frames)
-        except OSError:
-            self.close(connection)
-            return
-        if connection.unsent:
-            self.poll.modify(connection.fd, select.POLLIN | select.POLLOUT)
+    def watch(self, connection):
+        """Polls also for when a connection can be written to again."""
+        self.poll.modify(connection.fd, select.POLLIN | select.POLLOUT)
 
     def accept(self):
         """One new connection, greeted at once: HELLO says that the application is loaded."""
@@ -320,10 +320,10 @@ class Server:
                 raise
             self.poll.unregister(self.listener)
             return
-        connection = wire.Connection(connected, collections.deque())
+        connection = wire.Connection(connected, self)
         self.connections[connection.fd] = connection
         self.poll.register(connection.fd, select.POLLIN)
-        self.send(connection, wire.hello(1))
+        connection.send(wire.hello(1))
         if len(self.connections) >= CONNECTIONS_MAX:
             self.poll.unregister(self.listener)
 
@@ -335,12 +335,11 @@ class Server:
         self.poll.unregister(connection.fd)
         del self.connections[connection.fd]
         connection.socket.close()
-        for stream in connection.streams.values():
+        for stream in connection.streams():
             stream.gone = True
         if connection.waiting:
             self.turns.remove(connection)
             connection.waiting.clear()
-        connection.streams.clear()
         connection.unsent.clear()
         if self.listener.fileno() >= 0:
             self.poll.register(self.listener, select.POLLIN)
@@ -350,7 +349,7 @@ class Server:
         for connection in list(self.connections.values()):
             if not connection.leaving:
                 connection.leaving = True
-                self.send(connection, wire.goaway(connection.begun))
+                connection.send(wire.goaway(connection.begun))
         fd = self.listener.fileno()
         if fd >= 0:
             try:

@@ -7,6 +7,7 @@ Why a module of its own: it is the only part that knows bytes, and it is held ag
 vectors as the Rust side. It never waits and never runs the application.
 """
 
+import collections
 import os
 import socket
 import struct
@@ -29,10 +30,9 @@ READ_FRAMES = 64
 # A peer that lets this much wait unread is broken: content stops long before, at its credit.
 UNSENT_BYTES_MAX = 1_048_576
 
-# What an edge may send: the least and the greatest length of the payload.
+# What an edge may send but a REQUEST: the least and the greatest length of the payload.
 FROM_EDGE = {
     HELLO: (8, 8),
-    REQUEST: (1, PAYLOAD_BYTES_MAX),
     DATA: (0, PAYLOAD_BYTES_MAX),
     END: (0, 0),
     ABORT: (16, 16 + REASON_BYTES_MAX),
@@ -159,11 +159,12 @@ class Connection:
     """A socket that is never waited for: what arrived of a frame, what could not be sent yet."""
 
     __slots__ = (
-        "socket", "fd", "rest", "unsent", "open", "greeted", "leaving", "last", "begun", "streams",
-        "waiting",
+        "server", "socket", "fd", "rest", "unsent", "open", "greeted", "leaving", "last", "begun",
+        "running", "waiting",
     )  # fmt: skip
 
-    def __init__(self, connected, waiting):
+    def __init__(self, connected, server):
+        self.server = server
         connected.setblocking(False)
         self.socket = connected
         self.fd = connected.fileno()
@@ -171,11 +172,15 @@ class Connection:
         self.unsent = bytearray()
         self.open = True
         self.greeted = self.leaving = False
-        # The numbers of the newest stream and of the last one begun; the streams that have not
-        # ended, and those of them that wait for their turn.
+        # The numbers of the newest stream and of the last one begun.
         self.last = self.begun = 0
-        self.streams = {}
-        self.waiting = waiting
+        # The stream whose application runs, and those that wait for their turn.
+        self.running = None
+        self.waiting = collections.deque()
+
+    def streams(self):
+        """The streams that have not ended."""
+        return ([self.running] if self.running else []) + list(self.waiting)
 
     def receive(self):
         """The frames that have come. Raises OSError when the peer is gone."""
@@ -199,19 +204,28 @@ class Connection:
         return read
 
     def send(self, frames):
-        """Sends what can be sent now and keeps the rest. Raises OSError when the peer is gone."""
+        """Sends what can be sent now and keeps the rest. Closed if the peer is gone."""
         if self.unsent:
-            if len(self.unsent) + len(frames) > UNSENT_BYTES_MAX:
-                raise ConnectionResetError("the edge does not read")
-            self.unsent += frames
+            self._keep(frames)
             return
         try:
             # An application may have brought SIGPIPE back: MSG_NOSIGNAL keeps the worker alive.
             sent = self.socket.send(frames, _NO_SIGNAL)
         except (BlockingIOError, InterruptedError):
             sent = 0
+        except OSError:
+            self.server.close(self)
+            return
         if sent < len(frames):
-            self.unsent += memoryview(frames)[sent:]
+            self._keep(memoryview(frames)[sent:])
+
+    def _keep(self, frames):
+        """Leaves frames for `flush`."""
+        if len(self.unsent) + len(frames) > UNSENT_BYTES_MAX:
+            self.server.close(self)
+            return
+        self.unsent += frames
+        self.server.watch(self)
 
     def flush(self):
         """Sends more of what could not be sent before."""

@@ -65,18 +65,18 @@ class Content(io.RawIOBase):
 class Request(Stream):
     """One request through the application: what start_response was told, and what was sent."""
 
+    __slots__ = ("status", "head", "left", "head_sent", "head_only")
     known = _TEMPLATE
-    # `left` is what Content-Length promises and was not sent; None: it promises nothing.
-    status = head = left = None
-    head_sent = False
 
     def run(self, application):
         """Runs the application for this request. It may change its environ."""
+        self.head = self.left = None
+        self.head_sent = False
         try:
             environ = self.variables
             environ["wsgi.url_scheme"] = environ["REQUEST_SCHEME"]
             environ["wsgi.errors"] = sys.stderr
-            environ["wsgi.input"] = self.input()
+            environ["wsgi.input"] = io.BytesIO() if self.content is None else self.input()
             output.request_id = environ["davy.request_id"] = environ["REQUEST_ID"]
             self.head_only = environ["REQUEST_METHOD"] == "HEAD"
             iterable = application(environ, self.start)
@@ -93,8 +93,8 @@ class Request(Stream):
             output.request_id = ""
 
     def input(self):
-        """`wsgi.input`."""
-        return io.BytesIO() if self.content is None else io.BufferedReader(Content(self))
+        """`wsgi.input` of a request that has content."""
+        return io.BufferedReader(Content(self))
 
     def start(self, status, headers, exc_info=None):
         """`start_response`."""

@@ -18,6 +18,7 @@ class Recorder(wsgi.Request):
         self.variables.update(self.known)
         self.content = None if content is None else bytearray(content)
         self.gone = gone
+        self.done = False
         self.frames = []
 
     def read_into(self, view):
