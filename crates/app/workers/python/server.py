@@ -42,14 +42,13 @@ class Stream:
     """
 
     __slots__ = (
-        "server", "connection", "number", "variables", "content", "ended", "window", "consumed",
-        "credit", "started", "gone", "done",
+        "connection", "number", "variables", "content", "ended", "window", "consumed", "credit",
+        "started", "gone", "done",
     )  # fmt: skip
     # Variables that a subclass adds to those of each request.
     known = {}
 
-    def __init__(self, server, connection, number, flags, payload):
-        self.server = server
+    def __init__(self, connection, number, flags, payload):
         self.connection = connection
         self.number = number
         self.variables = wire.pairs_of(payload, self.known)
@@ -96,7 +95,7 @@ class Stream:
                 raise Gone("the visitor has gone")
             if self.ended or self.done:
                 return 0
-            self.server.turn()
+            self.connection.server.turn()
         count = min(len(view), len(self.content))
         view[:count] = self.content[:count]
         del self.content[:count]
@@ -133,7 +132,7 @@ class Stream:
         left = memoryview(content)
         while left:
             while not self.credit and not self.gone:
-                self.server.turn()
+                self.connection.server.turn()
             piece = left[: min(self.credit, wire.PAYLOAD_BYTES_MAX)]
             self.credit -= len(piece)
             self._send(wire.frame(wire.DATA, self.number, piece))
@@ -162,7 +161,7 @@ class Stream:
 
     def _wait_to_send(self):
         while len(self.connection.unsent) > UNSENT_PAUSE and not self.gone:
-            self.server.turn()
+            self.connection.server.turn()
 
 
 class Server:
@@ -278,7 +277,7 @@ class Server:
             raise wire.ProtocolError("a stream number used twice, or a request before HELLO")
         if len(waiting) >= WAITING_MAX:
             raise wire.ProtocolError("too many requests sent ahead")
-        stream = self.stream(self, connection, number, flags, payload)
+        stream = self.stream(connection, number, flags, payload)
         connection.last = number
         if not waiting:
             self.turns.append(connection)

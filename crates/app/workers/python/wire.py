@@ -156,7 +156,10 @@ def split(buffer):
 
 
 class Connection:
-    """A socket that is never waited for: what arrived of a frame, what could not be sent yet."""
+    """A socket that is never waited for: what arrived of a frame, what could not be sent yet.
+
+    Its server closes it when the peer is gone, and polls for when it can be written to.
+    """
 
     __slots__ = (
         "server", "socket", "fd", "rest", "unsent", "open", "greeted", "leaving", "last", "begun",

@@ -125,6 +125,21 @@ class Limits(unittest.TestCase):
                 wire.head_of([header])
         self.assertEqual(wire.head_of([]), b"")
 
+    def test_promised_length_is_that_of_the_field_and_of_nothing_else(self):
+        for headers, length in (
+            ([("Vary", "Content-Length"), ("CONTENT-LENGTH", "12")], 12),
+            ([("Vary", "Content-Length"), ("X", "7")], None),
+            ([("Content-Length", "-1")], None),
+            ([("Content-Length", "")], None),
+            ([], None),
+        ):
+            with self.subTest(headers):
+                self.assertEqual(wire.length_in(wire.head_of(headers)), length)
+
+    def test_answer_is_its_two_frames_in_one_piece(self):
+        frames = wire.response(7, 1, 200, b"A\0b\0", b"content") + wire.end(7, 2)
+        self.assertEqual(wire.answer(7, 1, 2, 200, b"A\0b\0", b"content"), frames)
+
     def test_reason_is_cut_between_two_characters(self):
         [(_, _, _, payload)], _ = wire.split(wire.abort(1, "x" + "é" * 600))
         self.assertEqual(payload[16:].decode("utf-8"), "x" + "é" * 511)
