@@ -91,6 +91,11 @@ impl Place {
         self.state.join("lock")
     }
 
+    /// The lock that says that roles are still there, also of a davy that was killed.
+    pub(crate) fn roles_lock(&self) -> PathBuf {
+        self.state.join("roles.lock")
+    }
+
     /// The keeper's socket.
     pub(crate) fn davy_socket(&self) -> PathBuf {
         self.run.join("davy.sock")

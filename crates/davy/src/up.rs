@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use flow::control::Peer;
@@ -32,8 +32,9 @@ pub(crate) fn up(options: &cli::Up) -> anyhow::Result<ExitCode> {
     };
     place.make().with_context(|| cannot_write(&place.state))?;
     let _lock = lock(&place)?;
+    let roles = roles_lock(&place)?;
     let mut console = Console::new(started);
-    let recipes = recipes(options, &config, &place, &mut console)?;
+    let recipes = recipes(options, &config, &place, &roles, &mut console)?;
     let logs = logs::start(&place.logs(), "keeper").with_context(|| cannot_write(&place.logs()))?;
 
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -61,11 +62,30 @@ fn lock(place: &Place) -> anyhow::Result<Lock> {
     }
 }
 
+/// The lock that all roles hold together with the keeper. After a keeper was killed they go on for
+/// up to half a second, and so do their ports: it is waited for.
+fn roles_lock(place: &Place) -> anyhow::Result<Lock> {
+    let path = place.roles_lock();
+    let deadline = Instant::now() + ROLES_END_WITHIN;
+    loop {
+        match Lock::take(&path).with_context(|| cannot_write(&path))? {
+            Locked::Ours(lock) => return Ok(lock),
+            Locked::Held { .. } if Instant::now() < deadline => std::thread::sleep(ASK_AGAIN),
+            Locked::Held { .. } => bail!(
+                "the davy that ran in {} was killed, but not all of it has ended: \
+                 `pgrep -af 'davy role'` shows what is left; end it, then start again",
+                place.project.display()
+            ),
+        }
+    }
+}
+
 /// The children of `davy up`, with the sockets they inherit.
 fn recipes(
     options: &cli::Up,
     config: &config::Config,
     place: &Place,
+    roles: &Lock,
     console: &mut Console,
 ) -> anyhow::Result<Vec<Recipe>> {
     let http = bind("web server", "--http", options.http, HTTP, console, |address, wish| {
@@ -89,9 +109,11 @@ fn recipes(
         ("dns-udp".into(), udp.into()),
         ("dns-tcp".into(), tcp.into()),
     ];
-    let recipe = |peer, role: &[&str], settings, sockets, start| {
+    let recipe = |peer, role: &[&str], settings, mut sockets: Vec<(String, OwnedFd)>, start| {
         let role = ["role"].iter().chain(role).map(ToString::to_string).collect();
-        Recipe { peer, role, settings, sockets, start }
+        // Nobody asks for it: to be open is all it is for.
+        sockets.push(("roles-lock".into(), roles.share()?));
+        anyhow::Ok(Recipe { peer, role, settings, sockets, start })
     };
     let mysql = place.mysql_socket();
     let relay = proc::listen_unix(&mysql).with_context(|| cannot_write(&mysql))?;
@@ -99,9 +121,9 @@ fn recipes(
     let db = serde_json::to_value(DbStart { place: place.clone(), tracing: options.trace, sites })?;
     let own = serde_json::to_value(SiteStart { place: place.clone(), name: site.clone() })?;
     Ok(vec![
-        recipe(Peer::Edge, &["edge"], serde_json::to_value(edge)?, sockets, Start::AtOnce),
-        recipe(Peer::Db, &["db"], db, vec![("mysql".into(), relay)], Start::WhenWanted),
-        recipe(Peer::Site(site.clone()), &["site", &site], own, Vec::new(), Start::AtOnce),
+        recipe(Peer::Edge, &["edge"], serde_json::to_value(edge)?, sockets, Start::AtOnce)?,
+        recipe(Peer::Db, &["db"], db, vec![("mysql".into(), relay)], Start::WhenWanted)?,
+        recipe(Peer::Site(site.clone()), &["site", &site], own, Vec::new(), Start::AtOnce)?,
     ])
 }
 
@@ -144,6 +166,9 @@ fn cannot_write(path: &Path) -> String {
     format!("davy can't write {}", path.display())
 }
 
+/// Much more than the roles take to end.
+const ROLES_END_WITHIN: Duration = Duration::from_secs(5);
+const ASK_AGAIN: Duration = Duration::from_millis(10);
 const HTTP: u16 = 8080;
 const DNS: u16 = 5300;
 /// More threads than this bring nothing to one machine's sites.

@@ -2,15 +2,16 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, Write};
+use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use rustix::fs::FlockOperation;
 
 /// A lock file that is held, with our process id in it. The lock ends with the process, however that
-/// ends; the file stays.
+/// ends, and with all processes that it was shared with; the file stays.
 #[derive(Debug)]
 pub struct Lock {
-    _held: File,
+    held: File,
 }
 
 /// The outcome of [`Lock::take`].
@@ -35,7 +36,7 @@ impl Lock {
                 file.set_len(0)?;
                 file.rewind()?;
                 writeln!(file, "{}", std::process::id())?;
-                Ok(Locked::Ours(Lock { _held: file }))
+                Ok(Locked::Ours(Lock { held: file }))
             }
             Err(rustix::io::Errno::WOULDBLOCK) => {
                 let mut text = String::new();
@@ -44,6 +45,11 @@ impl Lock {
             }
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// A descriptor to give to another process: as long as it is open, the lock is held (flock(2)).
+    pub fn share(&self) -> io::Result<OwnedFd> {
+        self.held.try_clone().map(OwnedFd::from)
     }
 }
 
@@ -60,7 +66,10 @@ mod tests {
             Locked::Held { pid } => assert_eq!(pid, Some(std::process::id())),
             Locked::Ours(_) => panic!("it is held"),
         }
+        let shared = lock.share().unwrap();
         drop(lock);
+        assert!(matches!(Lock::take(&path).unwrap(), Locked::Held { .. }), "somebody else has it");
+        drop(shared);
         assert!(matches!(Lock::take(&path).unwrap(), Locked::Ours(_)));
     }
 }
