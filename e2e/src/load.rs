@@ -1,8 +1,8 @@
 //! Visitors that never rest: each sends one request after the other, and writes down how it went.
 //!
 //! ```text
-//! ──answer─┐      ┌──── request ─────┐
-//!      heard    begun              ended        one connection of one visitor
+//!      ┌── request ──┐     ┌── request ──┐        one connection of one visitor
+//!     known                begun         ended    of the second request
 //! ```
 //! A visitor keeps its connection for as long as it lasts, as browsers and proxies do, and looks
 //! whether it still lives before it is used again. What fails is not tried again: a test asks
@@ -11,6 +11,7 @@
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 /// A load on one address, shared by its visitors.
@@ -29,8 +30,9 @@ pub struct Sent {
     pub id: u64,
     /// GET or POST: odd numbers are posts.
     pub method: &'static str,
-    /// When its connection was last heard of: at the end of the answer before, or when it was opened.
-    pub heard: Instant,
+    /// When its connection is known to have lived: when the request before it was begun, which was
+    /// answered, or else when the connection was.
+    pub known: Instant,
     /// When it was begun.
     pub begun: Instant,
     /// When its answer was complete, or known not to come.
@@ -46,10 +48,19 @@ impl Sent {
     }
 }
 
-/// A connection, when it was last heard of, and whether its last answer said that it ends there.
+/// Ends the visits when it is dropped.
+struct Over<'l>(&'l AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// A connection, when it is known to have lived, and whether its last answer said that it ends there.
 struct Connection {
     stream: BufReader<TcpStream>,
-    heard: Instant,
+    known: Instant,
     closing: bool,
 }
 
@@ -65,13 +76,25 @@ impl Load {
         self.answered.load(Ordering::Relaxed)
     }
 
-    /// Lets the visitors go after the request in hand.
-    pub fn finish(&self) {
-        self.over.store(true, Ordering::Relaxed);
+    /// So many visitors send requests while `act` runs; then they finish the one in hand. Gives what
+    /// `act` gave, and all that was sent.
+    pub fn during<T>(&self, visitors: usize, act: impl FnOnce() -> T) -> (T, Vec<Sent>) {
+        thread::scope(|scope| {
+            let visitors: Vec<_> = (0..visitors).map(|_| scope.spawn(|| self.visit())).collect();
+            // Also when `act` panics: or the visitors would never rest.
+            let over = Over(&self.over);
+            let acted = act();
+            drop(over);
+            let sent = visitors.into_iter().flat_map(|visitor| match visitor.join() {
+                Ok(sent) => sent,
+                Err(panic) => std::panic::resume_unwind(panic),
+            });
+            (acted, sent.collect())
+        })
     }
 
-    /// Sends requests, one after the other, until [`Load::finish`].
-    pub fn visit(&self) -> Vec<Sent> {
+    /// Sends requests, one after the other, until it is over.
+    fn visit(&self) -> Vec<Sent> {
         let mut all = Vec::new();
         let mut connection = None;
         while !self.over.load(Ordering::Relaxed) {
@@ -90,7 +113,7 @@ impl Load {
     /// it can be used again.
     fn send(&self, id: u64, connection: Option<Connection>) -> (Sent, Option<Connection>) {
         let begun = Instant::now();
-        let heard = connection.as_ref().map_or(begun, |connection| connection.heard);
+        let known = connection.as_ref().map_or(begun, |connection| connection.known);
         let method = if id % 2 == 1 { "POST" } else { "GET" };
         let exchanged = connection.map_or_else(|| self.connect(), Ok).and_then(|mut connection| {
             let status = connection.exchange(method, id, self.address)?;
@@ -99,19 +122,19 @@ impl Load {
         let ended = Instant::now();
         let (outcome, kept) = match exchanged {
             Ok((status, connection)) => {
-                (Ok(status), Some(Connection { heard: ended, ..connection }))
+                (Ok(status), Some(Connection { known: begun, ..connection }))
             }
             Err(error) => (Err(error.to_string()), None),
         };
-        (Sent { id, method, heard, begun, ended, outcome }, kept)
+        (Sent { id, method, known, begun, ended, outcome }, kept)
     }
 
     fn connect(&self) -> io::Result<Connection> {
-        let heard = Instant::now();
+        let known = Instant::now();
         let stream = TcpStream::connect_timeout(&self.address, ANSWERED_WITHIN)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(ANSWERED_WITHIN))?;
-        Ok(Connection { stream: BufReader::new(stream), heard, closing: false })
+        Ok(Connection { stream: BufReader::new(stream), known, closing: false })
     }
 }
 

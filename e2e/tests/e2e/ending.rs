@@ -122,7 +122,8 @@ fn when_the_keeper_is_killed_everything_ends_by_itself() {
     let mut davy = project.up();
     davy.signal(Signal::KILL);
     davy.end();
-    eventually("all processes end", WITHIN, || davy.processes().is_empty().then_some(()));
+    let soon = Duration::from_secs(2);
+    eventually("all processes end", soon, || davy.processes().is_empty().then_some(()));
     let log = project.read(".davy/db/private/mariadbd.log");
     assert!(log.contains("Shutdown complete"), "{log}");
     let davy = project.up();
