@@ -372,6 +372,8 @@ fn edge_that_goes_away_leaves_the_worker_free() {
     for path in ["/", "/endless", "/five"] {
         let mut peer = worker.connect();
         peer.post(1, path);
+        // Others wait behind it when the edge goes.
+        (2..=3).for_each(|stream| peer.get(stream, "/endless"));
     }
     let mut peer = worker.connect();
     peer.get(1, "/parts");
