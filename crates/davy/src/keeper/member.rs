@@ -181,6 +181,11 @@ async fn attend(
         tokio::select! {
             message = channel.receive::<ToKeeper>(), if talking => match message {
                 Ok(Some((message, _))) => {
+                    // The edge says that a site is ready because of what the site did: what the
+                    // site said before that lies in its own channel, and is read first.
+                    if peer == Peer::Edge {
+                        tokio::task::yield_now().await;
+                    }
                     let _ = events.send(Event::Said(peer.clone(), number, message));
                 }
                 Ok(None) => talking = false,

@@ -4,6 +4,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
 use anyhow::{Context, bail};
@@ -121,20 +122,25 @@ pub(crate) struct Announce {
     child: Child,
     dns: Vec<String>,
     address: SocketAddr,
+    /// A site announces itself at each change; that it is ready is said once.
+    said: Arc<AtomicBool>,
 }
 
 impl Announce {
     pub(crate) fn new(child: &Child, settings: &EdgeStart) -> Announce {
         let dns = settings.sites.iter().map(|site| dns_line(site, settings.dns)).collect();
-        Announce { child: child.clone(), dns, address: settings.http }
+        let said = Arc::default();
+        Announce { child: child.clone(), dns, address: settings.http, said }
     }
 
     /// Waits for the site's workers in the background.
     pub(crate) fn when_ready(&self, site: Announced) {
         let Announced { workers, mut connected } = site;
         let (child, dns, address) = (self.child.clone(), self.dns.clone(), self.address);
+        let said = self.said.clone();
         tokio::spawn(async move {
-            if connected.wait_for(|connected| *connected >= workers).await.is_err() {
+            let ready = connected.wait_for(|connected| *connected >= workers).await.is_ok();
+            if !ready || said.swap(true, Ordering::Relaxed) {
                 return;
             }
             dns.iter().for_each(|line| child.done("dns", line, None));
