@@ -180,6 +180,19 @@ async fn content_that_stops_gets_408_after_body_timeout_and_the_application_hear
 }
 
 #[tokio::test(start_paused = true)]
+async fn content_that_came_with_its_head_goes_on_in_one_piece() {
+    let mut stage = Stage::new(1 << 20);
+    stage.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nblueGET / HT").await;
+    let job = stage.jobs.recv().await.unwrap();
+    assert!(matches!(job.request.body, Body::Full(content) if content == "blue"));
+    job.reply.send(Ok(response(Body::Full("done".into())))).unwrap();
+    assert!(stage.receive().await.ends_with("done"));
+    stage.send("TP/1.1\r\nHost: a\r\n\r\n").await;
+    let next = stage.jobs.recv().await.unwrap();
+    assert!(matches!(next.request.body, Body::Empty), "the next request was left alone");
+}
+
+#[tokio::test(start_paused = true)]
 async fn no_timer_runs_while_the_application_does_not_read() {
     let mut stage = Stage::new(1 << 20);
     let content = "x".repeat(200_000);
