@@ -116,10 +116,11 @@ impl Contender {
             Form::Over(_) => command.arg("check").arg(self.folder(place)?),
         };
         let output = command.output().context("davy can't start")?;
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        let first =
-            said.lines().find(|line| !line.trim().is_empty()).unwrap_or("no reason").to_owned();
-        Ok((!output.status.success()).then_some(first))
+        // `up` complains on standard error, `check` reports on standard output.
+        let said = [output.stderr, output.stdout].concat();
+        let said = String::from_utf8_lossy(&said).into_owned();
+        let first = said.lines().find(|line| !line.trim().is_empty()).unwrap_or("no reason");
+        Ok((!output.status.success()).then(|| first.to_owned()))
     }
 
     /// Whether it runs a database that others may use.

@@ -43,7 +43,7 @@ struct Held {
 
 impl Held {
     fn kib_each(self) -> f64 {
-        (self.with_kib as f64 - self.before_kib as f64) / CONNECTIONS as f64
+        (self.with_kib as f64 - self.before_kib as f64) / self.open.max(1) as f64
     }
 }
 
