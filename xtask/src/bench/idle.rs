@@ -117,7 +117,7 @@ fn raise_file_limit() -> Result<()> {
 const CONNECTIONS: usize = 10_000;
 
 /// Files that bench and servers have open besides.
-const FILES_BESIDES: usize = 200;
+const FILES_BESIDES: usize = 500;
 
 /// What davy may hold for each.
 const KIB_EACH_MAX: f64 = 10.0;
