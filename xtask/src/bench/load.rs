@@ -30,12 +30,14 @@ impl Load {
     pub(crate) fn run(address: SocketAddr, layout: Layout, seconds: u64) -> Result<Load> {
         let duration = format!("{seconds}s");
         let connections = CONNECTIONS.to_string();
-        let output = Command::new("taskset")
-            .args(["--cpu-list", layout.load(), "wrk", "--threads", "1", "--timeout", "2s"])
+        // Like a server it ends with the bench.
+        let output = Command::new("setpriv")
+            .args(["--pdeathsig", "TERM", "taskset", "--cpu-list", layout.load()])
+            .args(["wrk", "--threads", "1", "--timeout", "2s"])
             .args(["--connections", &connections, "--duration", &duration, "--script", SCRIPT])
             .arg(format!("http://{address}/"))
             .output()
-            .context("taskset can't start")?;
+            .context("setpriv can't start")?;
         let text = String::from_utf8_lossy(&output.stdout);
         if !output.status.success() {
             bail!("wrk failed: {}{text}", String::from_utf8_lossy(&output.stderr));
