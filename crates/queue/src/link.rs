@@ -27,6 +27,11 @@ pub(crate) struct Link {
     /// Streams taken back from the worker, which it has not ended yet: what it still says is dropped.
     recalled: HashSet<u32>,
     next: u32,
+    /// The first stream that has not been written, and the first one of the last write.
+    unwritten: u32,
+    last_written: u32,
+    /// The worker closed with something of ours unread.
+    reset: bool,
     greeted: bool,
     /// No longer listed: closes when its last request is done.
     pub(crate) leaving: bool,
@@ -85,6 +90,9 @@ impl Link {
             streams: BTreeMap::new(),
             recalled: HashSet::new(),
             next: 1,
+            unwritten: 1,
+            last_written: 1,
+            reset: false,
             greeted: false,
             leaving: false,
             pid: 0,
@@ -116,24 +124,27 @@ impl Link {
         // Four billion requests on one connection: far beyond a worker's life.
         self.next = self.next.wrapping_add(1).max(1);
         ticket.trace.hand_to(self.pid);
-        let body = std::mem::replace(&mut ticket.body, Body::Empty);
-        let (content, now) = match body {
-            Body::Empty => (Content::None, Some(Bytes::new())),
-            Body::Full(ref bytes) if bytes.len() <= REQUEST_WINDOW => {
-                (Content::Follows, Some(bytes.clone()))
-            }
-            _ => (Content::Follows, None),
+        let content = match &ticket.body {
+            Body::Empty => Content::None,
+            Body::Full(_) | Body::Stream(_) => Content::Follows,
         };
         frame::encode_request(stream, content, &ticket.variables, &mut self.outgoing);
-        if content == Content::None {
-            self.streams.insert(stream, Stream::without_content(ticket));
-            return None;
+        let whole = match &ticket.body {
+            Body::Empty => Some(Bytes::new()),
+            Body::Full(bytes) if bytes.len() <= REQUEST_WINDOW => Some(bytes.clone()),
+            _ => None,
+        };
+        let Some(whole) = whole else {
+            let credit = Arc::new(Semaphore::new(REQUEST_WINDOW));
+            let body = std::mem::take(&mut ticket.body);
+            self.streams.insert(stream, Stream::uploading(ticket, credit.clone()));
+            return Some(Upload { stream, body, credit });
+        };
+        self.streams.insert(stream, Stream::whole(ticket));
+        if content == Content::Follows {
+            self.send_content(stream, whole);
+            self.end_content(stream);
         }
-        let credit = Arc::new(Semaphore::new(REQUEST_WINDOW));
-        self.streams.insert(stream, Stream::with_content(ticket, credit.clone()));
-        let Some(now) = now else { return Some(Upload { stream, body, credit }) };
-        self.send_content(stream, now);
-        self.end_content(stream);
         None
     }
 
@@ -181,7 +192,7 @@ impl Link {
             match read {
                 Ok(0) => return Err(LinkError::Closed),
                 // The worker closed with frames of ours unread; its own last ones follow.
-                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {}
+                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => self.reset = true,
                 Err(error) => return Err(error.into()),
                 Ok(_) => {
                     while let Some(frame) = frame::decode(&mut self.incoming)? {
@@ -304,8 +315,13 @@ impl Link {
     pub(crate) fn flush(&mut self) -> Result<(), LinkError> {
         while !self.outgoing.is_empty() {
             match self.socket.try_write(&self.outgoing) {
-                Ok(written) if written == self.outgoing.len() => self.outgoing.clear(),
-                Ok(written) => self.outgoing.advance(written),
+                Ok(written) => {
+                    self.outgoing.advance(written);
+                    // Of a request in several writes the first part may have been read.
+                    let whole = self.outgoing.is_empty() && written <= WRITE_BYTES_WHOLE;
+                    self.last_written = if whole { self.unwritten } else { self.next };
+                    self.unwritten = self.next;
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 // The worker has closed; what it said before that is still to be read.
                 Err(error) if CLOSED.contains(&error.kind()) => self.outgoing.clear(),
@@ -313,6 +329,18 @@ impl Link {
             }
         }
         Ok(())
+    }
+
+    /// Takes the requests back that a worker which has gone has not begun: those in `behind`, which
+    /// waited there, and those that it never read. The kernel tells of the latter: to close a UNIX
+    /// socket with something unread is a reset (unix(7)), and what is unread is the end of it.
+    pub(crate) fn take_unbegun(&mut self, behind: &[JobKey]) -> Vec<Ticket> {
+        let unread = if self.reset { self.last_written } else { self.unwritten };
+        let unbegun = |number: u32, stream: &Stream| {
+            (number >= unread || behind.contains(&stream.job)) && stream.can_be_given_back()
+        };
+        let taken = self.streams.extract_if(.., |number, stream| unbegun(*number, stream));
+        taken.filter_map(|(_, stream)| stream.give_back()).collect()
     }
 
     /// Ends the link: what the worker was at gets a failure. Returns how many requests that were.
@@ -330,6 +358,8 @@ const CLOSED: [io::ErrorKind; 2] = [io::ErrorKind::BrokenPipe, io::ErrorKind::Co
 /// What is read stays in one piece of memory for many small answers, which hold it together.
 const READ_BYTES: usize = 64 * 1024;
 const READ_BYTES_MIN: usize = 8 * 1024;
+/// A write up to this size is one buffer of the kernel's, which is read whole or not at all.
+const WRITE_BYTES_WHOLE: usize = 16 * 1024;
 const NEWS_MAX: usize = 64;
 /// A worker ends what was recalled when it next reads its socket; then no more than a few are open.
 const RECALLED_MAX: usize = 1024;

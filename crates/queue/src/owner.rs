@@ -306,10 +306,10 @@ impl Owner {
     /// is still listed is tried again.
     fn unlink(&mut self, key: usize, error: &LinkError) {
         self.step(Event::Leaving(key));
-        let behind = self.dispatch.behind(key);
-        behind.into_iter().rev().for_each(|job| self.recall(job, key));
+        let Some(mut link) = self.links.remove(&key) else { return };
+        let unbegun = link.take_unbegun(&self.dispatch.behind(key));
+        unbegun.into_iter().rev().for_each(|ticket| self.take_back(ticket));
         self.step(Event::Down(key));
-        let Some(link) = self.links.remove(&key) else { return };
         self.count_connected();
         let pid = link.pid;
         let failed = link.close(error, &self.wake);

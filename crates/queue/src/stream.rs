@@ -48,8 +48,8 @@ pub(crate) struct Stream {
     owed: usize,
     /// What the edge may still send, if there is content; closed when the stream ends.
     upload_credit: Option<Arc<Semaphore>>,
-    /// What is needed to give the request to another worker; None when its content is on the way.
-    again: Option<Bytes>,
+    /// Head and content, to give the request to another worker; None when its content streams.
+    again: Option<(Bytes, Body)>,
 }
 
 enum State {
@@ -76,19 +76,18 @@ pub(crate) enum StreamError {
 }
 
 impl Stream {
-    /// A request that a worker is being handed, and that can be taken back.
-    pub(crate) fn without_content(ticket: Ticket) -> Stream {
-        let Ticket { job, handing, reply, trace, variables, .. } = ticket;
+    /// A request that a worker is being handed with all its content, and that can be taken back.
+    pub(crate) fn whole(ticket: Ticket) -> Stream {
+        let Ticket { job, handing, reply, trace, variables, body } = ticket;
         let state = State::Awaited(reply);
         let (window, owed, upload_credit) = (RESPONSE_WINDOW, 0, None);
-        let again = Some(variables);
+        let again = Some((variables, body));
         Stream { job, handing, state, trace, window, owed, upload_credit, again }
     }
 
     /// A request whose content goes to the worker by this credit.
-    pub(crate) fn with_content(ticket: Ticket, credit: Arc<Semaphore>) -> Stream {
-        let stream = Stream::without_content(ticket);
-        Stream { upload_credit: Some(credit), again: None, ..stream }
+    pub(crate) fn uploading(ticket: Ticket, credit: Arc<Semaphore>) -> Stream {
+        Stream { upload_credit: Some(credit), again: None, ..Stream::whole(ticket) }
     }
 
     /// Credit for so many bytes more of the request's content.
@@ -113,10 +112,10 @@ impl Stream {
     /// Takes back a request that the worker has not begun and never will, if that can be done.
     pub(crate) fn give_back(self) -> Option<Ticket> {
         let Stream { job, handing, trace, .. } = self;
-        let (State::Awaited(reply), Some(variables)) = (self.state, self.again) else {
+        let (State::Awaited(reply), Some((variables, body))) = (self.state, self.again) else {
             return None;
         };
-        Some(Ticket { job, handing, reply, trace, variables, body: Body::Empty })
+        Some(Ticket { job, handing, reply, trace, variables, body })
     }
 
     /// A RESPONSE frame. `Some` says why the answer can't be used; the visitor has been told.

@@ -521,3 +521,33 @@ async fn what_waited_behind_at_a_worker_that_died_goes_to_the_next() {
     assert_eq!((failure.step, failure.status), (Step::App, StatusCode::BAD_GATEWAY));
     another_worker_answers(&scene, second).await;
 }
+
+#[tokio::test]
+async fn what_a_worker_that_died_has_never_read_goes_to_the_next_even_a_post() {
+    let scene = Scene::new();
+    let worker = Played::start(&scene).await;
+    let answer = scene.ask(Body::Full(Bytes::from_static(b"content")));
+    worker.socket.readable().await.unwrap();
+    drop(worker);
+    another_worker_answers(&scene, answer).await;
+}
+
+#[tokio::test]
+async fn a_post_with_its_content_comes_back_from_a_worker_that_stops() {
+    let scene = Scene::new();
+    let mut old = Played::start(&scene).await;
+    let answer = scene.ask(Body::Full(Bytes::from_static(b"content")));
+    let (stream, _) = old.hear_request().await;
+    old.say(&[Frame::GoAway { last: stream - 1 }]).await;
+    let path = scene.socket("new");
+    let listener = UnixListener::bind(&path).unwrap();
+    scene.queue.reload(vec![path]);
+    let mut new = Played::accept(&listener).await;
+    let (stream, content) = new.hear_request().await;
+    assert_eq!(content, Content::Follows);
+    let whole = [new.hear().await.unwrap(), new.hear().await.unwrap()];
+    let data = Frame::Data { stream, content: Bytes::from_static(b"content") };
+    assert_eq!(whole, [data, Frame::End { stream, ended: None }]);
+    new.say(&[head(stream, b"ok"), end(stream)]).await;
+    assert!(answer.await.unwrap().is_ok());
+}
