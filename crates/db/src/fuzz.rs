@@ -6,7 +6,7 @@ use flow::{QUERY_TEXT_MAX, Query, Stamp};
 use crate::relay::greeting::Agreed;
 use crate::relay::mask::{self, Backslash, Extent};
 use crate::relay::packet::Walker;
-use crate::relay::watch::Watch;
+use crate::relay::watch::{Attention, Watch};
 
 /// A client's bytes, walked whole and byte by byte: both must come to the same.
 pub fn packets(bytes: &[u8]) {
@@ -43,7 +43,7 @@ pub fn relay_watch(bytes: &[u8]) {
 
 fn deliver(watch: &mut Watch, direction: u8, bytes: &[u8], told: &mut Vec<Query>) {
     match direction {
-        0 => watch.sent(bytes, Stamp(2)),
+        0 => watch.sent(bytes, Stamp(2), Attention::Statements),
         _ => watch.answered(bytes, Stamp(2), &mut |query| told.push(query)),
     }
 }

@@ -37,7 +37,12 @@ pub struct Passed {
 
 /// Edge → db: asks for all statements so far; the answer's `flushed` is this number or a later one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Flush(pub u64);
+pub struct Flush {
+    /// Counts up.
+    pub number: u64,
+    /// Whether statements from now on are to be told of.
+    pub listening: bool,
+}
 
 /// Bytes of a statement's masked text that are kept; a longer one ends in `…`.
 pub const QUERY_TEXT_MAX: usize = 1024;

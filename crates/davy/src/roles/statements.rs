@@ -19,6 +19,7 @@ impl Post {
     /// Starts the task, and gives what the relay tells it through.
     pub(crate) fn open() -> (Post, Seen) {
         let (seen, statements) = Seen::channel(QUERIES_WAITING_MAX);
+        statements.listen(false);
         let (edges, met) = mpsc::channel(1);
         tokio::spawn(send(statements, met));
         (Post { edges }, seen)
@@ -49,9 +50,14 @@ async fn send(mut statements: Statements, mut met: mpsc::Receiver<Channel>) {
                 Some(query) => batch.add(query),
                 None => return,
             },
-            Some(edge) = met.recv() => batch.edge = Some(edge),
+            Some(edge) = met.recv() => {
+                // It says when it wants to hear of statements.
+                statements.listen(false);
+                batch.edge = Some(edge);
+            }
             asked = asked(batch.edge.as_ref()) => match asked {
-                Some(Flush(number)) => {
+                Some(Flush { number, listening }) => {
+                    statements.listen(listening);
                     while let Some(query) = statements.waiting() {
                         batch.add(query);
                     }
@@ -139,7 +145,7 @@ mod tests {
         for n in 0..100 {
             seen.tell(query(n));
         }
-        edge.send(&Flush(7), &[]).await.unwrap();
+        edge.send(&Flush { number: 7, listening: true }, &[]).await.unwrap();
         let (mut count, mut missed, mut flushed) = (0, 0, 0);
         while flushed < 7 {
             let passed = hear(&edge).await;
@@ -156,7 +162,7 @@ mod tests {
         let (post, seen) = Post::open();
         let (edge, theirs) = Channel::pair().unwrap();
         post.meet_edge(Channel::from_fd(theirs).unwrap());
-        edge.send(&Flush(1), &[]).await.unwrap();
+        edge.send(&Flush { number: 1, listening: true }, &[]).await.unwrap();
         while hear(&edge).await.flushed < 1 {}
         drop(edge);
         for n in 0..100 {
@@ -164,7 +170,7 @@ mod tests {
         }
         let (edge, theirs) = Channel::pair().unwrap();
         post.meet_edge(Channel::from_fd(theirs).unwrap());
-        edge.send(&Flush(2), &[]).await.unwrap();
+        edge.send(&Flush { number: 2, listening: false }, &[]).await.unwrap();
         let (mut count, mut flushed) = (0, 0);
         while flushed < 2 {
             let passed = hear(&edge).await;

@@ -12,7 +12,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -38,6 +38,8 @@ struct Shared {
     db: Mutex<Option<Arc<Channel>>>,
     flushes: AtomicU64,
     flushed: watch::Sender<u64>,
+    /// How many requests are watched for: while there is none, nothing is remembered.
+    watching: AtomicUsize,
 }
 
 #[derive(Debug, Default)]
@@ -78,19 +80,20 @@ impl Traces {
     fn telling(addresses: Told) -> Traces {
         let (past, db) = Default::default();
         let flushed = watch::Sender::new(0);
-        Traces(Arc::new(Shared { addresses, past, db, flushes: AtomicU64::new(0), flushed }))
+        let (flushes, watching) = Default::default();
+        Traces(Arc::new(Shared { addresses, past, db, flushes, flushed, watching }))
     }
 
     /// Takes note of a request that is over.
     pub(crate) fn note(&self, finished: &Finished<'_>) {
+        if self.0.watching.load(Ordering::Acquire) == 0 {
+            return;
+        }
         let marks = finished.trace.marks();
         let worker = finished.trace.worker();
         let mut past = self.past();
         if let Some(run) = Run::of(worker, &marks) {
             keep(&mut past.runs, run, RUNS_MAX);
-        }
-        if past.watched.is_empty() {
-            return;
         }
         if let Some(caller) = past.watched.remove(&finished.client.address) {
             // A caller that has gone wants nothing any more.
@@ -142,7 +145,18 @@ impl Traces {
         }
     }
 
+    /// Tells of the next request from there. Only meanwhile is anything remembered, and does the
+    /// relay look at statements.
     async fn watch(&self, client: SocketAddr, channel: &Channel) -> std::io::Result<()> {
+        let watching = Watching::begin(&self.0.watching);
+        let watched = self.watch_one(client, channel).await;
+        drop(watching);
+        self.ask_database();
+        watched
+    }
+
+    async fn watch_one(&self, client: SocketAddr, channel: &Channel) -> std::io::Result<()> {
+        self.flush().await;
         let missed_before = self.past().missed;
         let Some(visited) = self.watch_for(client) else {
             return channel.send(&Told::Busy, &[]).await;
@@ -174,12 +188,19 @@ impl Traces {
 
     /// Waits, for a moment at most, until all statements so far are known.
     async fn flush(&self) {
-        let Some(db) = self.db().clone() else { return };
-        let number = self.0.flushes.fetch_add(1, Ordering::Relaxed) + 1;
-        let mut flushed = self.0.flushed.subscribe();
-        if db.try_send(&Flush(number), &[]).is_ok() {
+        if let Some(number) = self.ask_database() {
+            let mut flushed = self.0.flushed.subscribe();
             let _ = timeout(FLUSH_MAX, flushed.wait_for(|flushed| *flushed >= number)).await;
         }
+    }
+
+    /// Asks the database's side for what passed so far, and to go on if anybody watches. None when
+    /// there is no such side.
+    fn ask_database(&self) -> Option<u64> {
+        let db = self.db().clone()?;
+        let number = self.0.flushes.fetch_add(1, Ordering::Relaxed) + 1;
+        let listening = self.0.watching.load(Ordering::Acquire) > 0;
+        db.try_send(&Flush { number, listening }, &[]).ok().map(|()| number)
     }
 
     fn statements(&self, visited: &Visited) -> (Vec<Statement>, u64) {
@@ -195,6 +216,22 @@ impl Traces {
 
     fn db(&self) -> MutexGuard<'_, Option<Arc<Channel>>> {
         self.0.db.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Counts one that watches.
+struct Watching<'a>(&'a AtomicUsize);
+
+impl<'a> Watching<'a> {
+    fn begin(watching: &'a AtomicUsize) -> Watching<'a> {
+        watching.fetch_add(1, Ordering::AcqRel);
+        Watching(watching)
+    }
+}
+
+impl Drop for Watching<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
     }
 }
 

@@ -1,20 +1,21 @@
 //! A session's watch, and where the statements go that it sees: into a channel with a limit. When
 //! nobody keeps up with it they are lost and counted; no byte ever waits for them.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use flow::{Query, Stamp};
 use tokio::sync::mpsc;
 
 use super::lock;
-use super::watch::Watch;
+use super::watch::{Attention, Watch};
 
 /// Where the statements of all sessions go.
 #[derive(Debug)]
 pub struct Seen {
     queries: mpsc::Sender<Query>,
     missed: Arc<AtomicU64>,
+    listening: Arc<AtomicBool>,
     unread: AtomicU64,
 }
 
@@ -23,6 +24,7 @@ pub struct Seen {
 pub struct Statements {
     queries: mpsc::Receiver<Query>,
     missed: Arc<AtomicU64>,
+    listening: Arc<AtomicBool>,
     told: u64,
 }
 
@@ -37,6 +39,12 @@ impl Statements {
         self.queries.try_recv().ok()
     }
 
+    /// Whether statements that begin from now on are to be told of; at first they are. While nobody
+    /// listens the relay does not read them.
+    pub fn listen(&self, listening: bool) {
+        self.listening.store(listening, Ordering::Relaxed);
+    }
+
     /// How many found no room since this was asked for the last time.
     pub fn missed(&mut self) -> u64 {
         let missed = self.missed.load(Ordering::Relaxed);
@@ -49,8 +57,10 @@ impl Seen {
     pub fn channel(room: usize) -> (Seen, Statements) {
         let (sender, queries) = mpsc::channel(room);
         let missed = Arc::new(AtomicU64::new(0));
-        let statements = Statements { queries, missed: missed.clone(), told: 0 };
-        (Seen { queries: sender, missed, unread: AtomicU64::new(0) }, statements)
+        let listening = Arc::new(AtomicBool::new(true));
+        let statements =
+            Statements { queries, missed: missed.clone(), listening: listening.clone(), told: 0 };
+        (Seen { queries: sender, missed, listening, unread: AtomicU64::new(0) }, statements)
     }
 
     /// Tells of a statement; one that finds no room is counted.
@@ -89,7 +99,11 @@ impl<'a> Watched<'a> {
 
     /// Looks at bytes of the client, before the server has them.
     pub(super) fn sent(&self, bytes: &[u8]) {
-        lock(&self.watch).sent(bytes, Stamp::now());
+        let attention = match self.seen.listening.load(Ordering::Relaxed) {
+            true => Attention::Statements,
+            false => Attention::Course,
+        };
+        lock(&self.watch).sent(bytes, Stamp::now(), attention);
     }
 
     /// Looks at bytes of the server, before the client has them.

@@ -35,6 +35,7 @@ pub(crate) struct Watch {
     /// The beginning of the message that the client is sending.
     sent: Vec<u8>,
     look: Look,
+    attention: Attention,
     asked: VecDeque<Asked>,
     answer: Answer,
     prepared: Prepared,
@@ -54,6 +55,16 @@ enum Look {
     Command { keep: usize },
     /// A piece of a file.
     File,
+}
+
+/// How closely it looks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Attention {
+    /// Where commands and answers begin and end, so that it can look closer later.
+    #[default]
+    Course,
+    /// What the statements are, too.
+    Statements,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -90,6 +101,7 @@ impl Watch {
             down: Framing::default(),
             sent: Vec::new(),
             look: Look::default(),
+            attention: Attention::default(),
             asked: VecDeque::from([login]),
             answer: Answer::default(),
             prepared: Prepared::default(),
@@ -104,13 +116,17 @@ impl Watch {
         self.thread == Thread::Lost
     }
 
-    /// Looks at bytes of the client.
-    pub(crate) fn sent(&mut self, mut bytes: &[u8], now: Stamp) {
+    /// Looks at bytes of the client. Of a command that begins with `attention` to its course alone
+    /// nothing is told later.
+    pub(crate) fn sent(&mut self, mut bytes: &[u8], now: Stamp, attention: Attention) {
         while self.thread == Thread::Held
             && let Some(piece) = self.up.next(&mut bytes)
         {
             match (piece, self.look) {
-                (Piece::Begin { sequence, length }, _) => self.begin(sequence, length),
+                (Piece::Begin { sequence, length }, _) => {
+                    self.attention = attention;
+                    self.begin(sequence, length);
+                }
                 (Piece::Bytes(bytes), Look::Command { keep }) => self.keep(bytes, keep),
                 (Piece::End, Look::Command { .. }) => self.command(now),
                 (Piece::Bytes(_) | Piece::End, _) => {}
@@ -134,6 +150,7 @@ impl Watch {
     fn keep(&mut self, bytes: &[u8], mut keep: usize) {
         if self.sent.is_empty() {
             keep = match bytes[0] {
+                COM_QUERY if self.attention == Attention::Course => 1,
                 COM_QUERY | COM_STMT_PREPARE => 1 + TEXT_BYTES_MAX + 1,
                 _ => 1 + 4,
             };
@@ -150,6 +167,11 @@ impl Watch {
         let ask = match (*command, id) {
             (COM_QUIT | COM_STMT_SEND_LONG_DATA, _) => return,
             (COM_STMT_CLOSE, Some(id)) => return self.prepared.close(id),
+            (COM_QUERY | COM_STMT_EXECUTE | COM_STMT_BULK_EXECUTE, _)
+                if self.attention == Attention::Course =>
+            {
+                (Kind::Statement, String::new())
+            }
             (COM_QUERY, _) => (Kind::Statement, self.text(rest)),
             (COM_STMT_PREPARE, _) => (Kind::Prepare, self.text(rest)),
             (COM_STMT_EXECUTE | COM_STMT_BULK_EXECUTE, Some(id)) => {

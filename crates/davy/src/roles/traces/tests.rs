@@ -92,12 +92,16 @@ async fn the_watched_request_is_told_with_all_its_statements_once_they_have_pass
     }
 
     console.send(&Wish::Watch("127.0.0.1:4000".parse().unwrap()), &[]).await.unwrap();
+    let flushed = |flush: Flush| Passed { flushed: flush.number, ..Passed::default() };
+    let (flush, _) = db.receive::<Flush>().await.unwrap().unwrap();
+    assert!(flush.listening);
+    db.send(&flushed(flush), &[]).await.unwrap();
     assert_eq!(hear(&console).await, Told::Watching);
     note(&traces, 4001, 1, 9);
     note(&traces, 4000, 10, 20);
-    let (Flush(number), _) = db.receive::<Flush>().await.unwrap().unwrap();
+    let (flush, _) = db.receive::<Flush>().await.unwrap().unwrap();
     let own: Vec<Query> = (11..31).map(|begun| query(7, begun, "x")).collect();
-    db.send(&Passed { queries: own, missed: 2, flushed: number }, &[]).await.unwrap();
+    db.send(&Passed { queries: own, missed: 2, flushed: flush.number }, &[]).await.unwrap();
     assert!(matches!(hear(&console).await, Told::Visited(told) if told.worker == Some(7)));
     let mut statements = 0;
     let missed = loop {
@@ -108,11 +112,16 @@ async fn the_watched_request_is_told_with_all_its_statements_once_they_have_pass
         }
     };
     assert_eq!((statements, missed), (10, 2), "what was missed before does not count");
+    let (flush, _) = db.receive::<Flush>().await.unwrap().unwrap();
+    assert!(!flush.listening, "nobody watches any more");
 }
 
 #[test]
 fn the_past_is_bounded() {
     let traces = Traces::telling(addresses());
+    note(&traces, 1, 1, 2);
+    assert_eq!(traces.past().runs.len(), 0, "nobody watches");
+    let _watching = Watching::begin(&traces.0.watching);
     for n in 0..RUNS_MAX as u64 + 10 {
         note(&traces, 1, n + 1, n + 2);
         let queries = vec![query(7, n, "x")];

@@ -54,7 +54,7 @@ fn told(watch: &mut Watch, talk: &[Sent]) -> Vec<Query> {
     let mut queries = Vec::new();
     for (sent, now) in talk.iter().zip(10..) {
         match sent {
-            Client(bytes) => watch.sent(bytes, Stamp(now)),
+            Client(bytes) => watch.sent(bytes, Stamp(now), Attention::Statements),
             Server(bytes) => watch.answered(bytes, Stamp(now), &mut |query| queries.push(query)),
         }
     }
@@ -95,6 +95,25 @@ fn cut(talk: &[Sent], cuts: &[usize]) -> Vec<Sent> {
         }
     }
     pieces
+}
+
+#[test]
+fn what_nobody_listens_to_is_not_told_and_what_follows_is() {
+    let mut watch = watch(OLD);
+    let mut now = Stamp(1);
+    let mut told = Vec::new();
+    let mut pass = |watch: &mut Watch, statement: &[u8], attention| {
+        let Client(asked) = client(0, statement) else { unreachable!() };
+        let Server(answer) = server(&[b"\x01", COLUMN, EOF, b"\x013", EOF]) else { unreachable!() };
+        watch.sent(&asked, now, attention);
+        watch.answered(&answer, now, &mut |query| told.push(query.text));
+        now = Stamp(now.0 + 1);
+    };
+    pass(&mut watch, b"\x03SELECT 1", Attention::Course);
+    pass(&mut watch, b"\x03SELECT a FROM b", Attention::Statements);
+    pass(&mut watch, b"\x03SELECT 2", Attention::Course);
+    assert!(!watch.is_lost());
+    assert_eq!(told, ["SELECT a FROM b"]);
 }
 
 #[test]
