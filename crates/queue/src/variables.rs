@@ -10,6 +10,13 @@ use http::{StatusCode, Version};
 
 use crate::frame::PAYLOAD_BYTES_MAX;
 
+/// What holds for a request that does not say otherwise (docs/worker-protocol.md); SCRIPT_NAME is
+/// empty for all so far.
+const METHOD: (&str, &str) = ("REQUEST_METHOD", "GET");
+const QUERY: (&str, &str) = ("QUERY_STRING", "");
+const PROTOCOL: (&str, &str) = ("SERVER_PROTOCOL", "HTTP/1.1");
+const SCHEME: (&str, &str) = ("REQUEST_SCHEME", "http");
+
 /// The variables of a request: name, NUL, value, NUL … A failure when it can't be put so.
 pub(crate) fn encode(request: &Request) -> Result<Bytes, Failure> {
     let mut out = BytesMut::with_capacity(1024);
@@ -18,10 +25,9 @@ pub(crate) fn encode(request: &Request) -> Result<Bytes, Failure> {
     if memchr::memchr(0, &path).is_some() {
         return Err(Failure::new(Step::Web, StatusCode::BAD_REQUEST, "the path holds a NUL"));
     }
-    put(&mut out, "REQUEST_METHOD", head.method.as_str().as_bytes());
-    put(&mut out, "SCRIPT_NAME", b"");
+    put_unless(&mut out, METHOD, head.method.as_str());
     put(&mut out, "PATH_INFO", &path);
-    put(&mut out, "QUERY_STRING", head.uri.query().unwrap_or("").as_bytes());
+    put_unless(&mut out, QUERY, head.uri.query().unwrap_or(""));
     let target = head.uri.path_and_query().map_or("*", |target| target.as_str());
     put(&mut out, "REQUEST_URI", target.as_bytes());
     put_server(&mut out, request);
@@ -41,16 +47,16 @@ fn put_server(out: &mut BytesMut, request: &Request) {
         None => put_shown(out, "SERVER_NAME", client.local.ip()),
     }
     put_shown(out, "SERVER_PORT", client.local.port());
-    let protocol: &[u8] = match request.head.version {
-        Version::HTTP_10 => b"HTTP/1.0",
-        Version::HTTP_2 => b"HTTP/2",
-        Version::HTTP_3 => b"HTTP/3",
-        _ => b"HTTP/1.1",
+    let protocol = match request.head.version {
+        Version::HTTP_10 => "HTTP/1.0",
+        Version::HTTP_2 => "HTTP/2",
+        Version::HTTP_3 => "HTTP/3",
+        _ => "HTTP/1.1",
     };
-    put(out, "SERVER_PROTOCOL", protocol);
+    put_unless(out, PROTOCOL, protocol);
     put_shown(out, "REMOTE_ADDR", client.address.ip());
     put_shown(out, "REMOTE_PORT", client.address.port());
-    put(out, "REQUEST_SCHEME", client.scheme.as_str().as_bytes());
+    put_unless(out, SCHEME, client.scheme.as_str());
     put_shown(out, "REQUEST_ID", request.trace.id);
 }
 
@@ -95,6 +101,13 @@ fn put(out: &mut BytesMut, name: &str, value: &[u8]) {
     out.put_u8(0);
     out.put_slice(value);
     out.put_u8(0);
+}
+
+/// A variable that most requests have in common is left out when it has its usual value.
+fn put_unless(out: &mut BytesMut, (name, usual): (&str, &str), value: &str) {
+    if value != usual {
+        put(out, name, value.as_bytes());
+    }
 }
 
 fn put_shown(out: &mut BytesMut, name: &str, value: impl Display) {

@@ -37,6 +37,12 @@ class FileWrapper:
 
 # What is the same in every environ.
 _TEMPLATE = {
+    # What a request has unless it says otherwise (docs/worker-protocol.md).
+    "REQUEST_METHOD": "GET",
+    "SCRIPT_NAME": "",
+    "QUERY_STRING": "",
+    "SERVER_PROTOCOL": "HTTP/1.1",
+    "REQUEST_SCHEME": "http",
     "wsgi.version": (1, 0),
     "wsgi.multithread": False,
     "wsgi.multiprocess": True,

@@ -45,17 +45,13 @@ fn a_request_becomes_the_variables_of_rfc_3875() {
             .header("Cookie", "d=2"),
     );
     let expected = [
-        ("REQUEST_METHOD", "GET"),
-        ("SCRIPT_NAME", ""),
         ("PATH_INFO", "/caf\u{c3}\u{a9}/a/b"),
         ("QUERY_STRING", "x=%20"),
         ("REQUEST_URI", "/caf%C3%A9/a%2Fb?x=%20"),
         ("SERVER_NAME", "www.foobar.com"),
         ("SERVER_PORT", "8080"),
-        ("SERVER_PROTOCOL", "HTTP/1.1"),
         ("REMOTE_ADDR", "192.0.2.7"),
         ("REMOTE_PORT", "50000"),
-        ("REQUEST_SCHEME", "http"),
         ("CONTENT_TYPE", "text/plain"),
         ("CONTENT_LENGTH", "3"),
         ("HTTP_HOST", "www.foobar.com:8080"),
