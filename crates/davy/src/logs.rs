@@ -11,7 +11,7 @@ use std::borrow::Cow;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tracing_subscriber::fmt::MakeWriter;
@@ -70,10 +70,21 @@ pub(crate) fn start(folder: &Path, name: &str) -> io::Result<Logs> {
         .with_target(false)
         .with_max_level(tracing::Level::INFO)
         .finish();
-    // Fails only when a subscriber is set already: then that one stays.
+    // Both fail only when there is a log already: then that one stays.
     let _ = tracing::subscriber::set_global_default(subscriber);
+    let _ = OWN.set(logs.clone());
     Ok(logs)
 }
+
+/// Waits, for a moment at most, until the lines of this process are written: its last act.
+pub(crate) fn flush() {
+    if let Some(logs) = OWN.get() {
+        logs.flush();
+    }
+}
+
+/// The log of this process, once it has one.
+static OWN: OnceLock<Logs> = OnceLock::new();
 
 impl Logs {
     /// Adds a line, with the time in front.
@@ -84,7 +95,7 @@ impl Logs {
     }
 
     /// Waits, for a moment at most, until all lines so far are written.
-    pub(crate) fn flush(&self) {
+    fn flush(&self) {
         let mut batch = self.0.lock();
         let this = batch.number;
         batch.urgent = true;

@@ -49,11 +49,10 @@ fn main() -> ExitCode {
                 .context(format!("{} can't be started", argv[0].display())))
         }
     };
-    match outcome {
-        Ok(code) => code,
-        Err(error) => {
-            console::complain(&format!("{error:#}"));
-            ExitCode::FAILURE
-        }
-    }
+    let code = outcome.unwrap_or_else(|error| {
+        console::complain(&format!("{error:#}"));
+        ExitCode::FAILURE
+    });
+    logs::flush();
+    code
 }

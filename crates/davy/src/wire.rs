@@ -82,7 +82,6 @@ async fn edge(child: Child, begin: Begin<EdgeStart>) -> anyhow::Result<()> {
     threads.drain(deadline).await;
     hosts.drain(deadline).await;
     names.drain(deadline).await;
-    logs.flush();
     Ok(())
 }
 
@@ -125,7 +124,6 @@ async fn site(child: Child, begin: Begin<SiteStart>) -> anyhow::Result<()> {
         }
     };
     running.drain(deadline).await;
-    logs.flush();
     Ok(())
 }
 
@@ -148,6 +146,5 @@ async fn db(child: Child, begin: Begin<DbStart>) -> anyhow::Result<()> {
         }
     };
     database.drain(deadline).await;
-    logs.flush();
     Ok(())
 }

@@ -26,7 +26,7 @@ use worker::{Sent, Worker};
 
 mod worker;
 
-/// A request; no number is used twice.
+/// A request, numbered as it came; no number is used twice.
 pub(crate) type JobKey = u64;
 /// A worker, by its place among the owner's links.
 pub(crate) type WorkerKey = usize;
@@ -45,7 +45,8 @@ pub(crate) enum Handing {
 pub(crate) enum Event {
     /// A request came.
     Arrived(JobKey, Handing),
-    /// A request came back from a worker that did not begin it.
+    /// A request came back from a worker that did not begin it. It is handed out with the next
+    /// event, as others may return with it that came before it.
     Returned(JobKey, Handing),
     /// Nobody waits for a request's answer any more.
     Left(JobKey),
@@ -132,7 +133,7 @@ impl Dispatch {
     pub(crate) fn step(&mut self, now: Stamp, event: Event, actions: &mut Vec<Action>) {
         match event {
             Event::Arrived(job, handing) => self.arrived(now, job, handing, actions),
-            Event::Returned(job, handing) => self.returned(now, job, handing),
+            Event::Returned(job, handing) => return self.returned(now, job, handing),
             Event::Left(left) => self.waiting.retain(|waiting| waiting.job != left),
             Event::Up(worker, concurrency) => {
                 self.workers.insert(worker, Worker::new(concurrency.into()));
@@ -169,12 +170,13 @@ impl Dispatch {
         }
     }
 
-    /// It goes to the front, where it was; and no later than who is there now.
+    /// It goes back to where it was, among those that came before and after it.
     fn returned(&mut self, now: Stamp, job: JobKey, handing: Handing) {
         let sent = self.workers.values_mut().find_map(|worker| worker.take(job));
         let until = sent.map_or_else(|| now.after(self.settings.wait_max), |sent| sent.until);
-        let until = self.waiting.front().map_or(until, |first| until.min(first.until));
-        self.waiting.push_front(Waiting { job, handing, until });
+        let behind = self.waiting.partition_point(|waiting| waiting.job < job);
+        let until = self.waiting.get(behind).map_or(until, |next| until.min(next.until));
+        self.waiting.insert(behind, Waiting { job, handing, until });
     }
 
     fn ended(&mut self, now: Stamp, key: WorkerKey, job: JobKey, took: Option<Duration>) {
@@ -193,12 +195,11 @@ impl Dispatch {
         }
     }
 
-    /// The newest first, as each that returns goes to the front.
     fn recall(&mut self, now: Stamp, actions: &mut Vec<Action>) {
         for (key, worker) in &mut self.workers {
             if worker.recall_at().is_some_and(|at| at <= now) {
                 worker.recalling = true;
-                actions.extend(worker.behind().rev().map(|sent| Action::Recall(sent.job, *key)));
+                actions.extend(worker.behind().map(|sent| Action::Recall(sent.job, *key)));
             }
         }
     }

@@ -263,7 +263,8 @@ impl Link {
                 let entry = self.streams.remove(&stream).ok_or(LinkError::OutOfPlace)?;
                 entry.ran(started, ended);
                 let failure = Failure::new(Step::App, StatusCode::INTERNAL_SERVER_ERROR, reason);
-                news.push(News::Ended(entry.job, None));
+                let took = (started.0 != 0).then(|| ended.since(started));
+                news.push(News::Ended(entry.job, took));
                 entry.fail(failure, wake);
             }
             Frame::Credit { stream, bytes } => {
@@ -333,7 +334,9 @@ impl Link {
 
     /// Takes the requests back that a worker which has gone has not begun: those in `behind`, which
     /// waited there, and those that it never read. The kernel tells of the latter: to close a UNIX
-    /// socket with something unread is a reset (unix(7)), and what is unread is the end of it.
+    /// socket with something unread is a reset (unix(7)), and what is unread is the end of it: the
+    /// last write at least in part. A worker begins nothing of a read before it has read on to the
+    /// end (docs/worker-protocol.md), so it has begun nothing of that write.
     pub(crate) fn take_unbegun(&mut self, behind: &[JobKey]) -> Vec<Ticket> {
         let unread = if self.reset { self.last_written } else { self.unwritten };
         let unbegun = |number: u32, stream: &Stream| {
@@ -358,7 +361,7 @@ const CLOSED: [io::ErrorKind; 2] = [io::ErrorKind::BrokenPipe, io::ErrorKind::Co
 /// What is read stays in one piece of memory for many small answers, which hold it together.
 const READ_BYTES: usize = 64 * 1024;
 const READ_BYTES_MIN: usize = 8 * 1024;
-/// A write up to this size is one buffer of the kernel's, which is read whole or not at all.
+/// A longer write may have been read in part while the rest of it was still being written.
 const WRITE_BYTES_WHOLE: usize = 16 * 1024;
 const NEWS_MAX: usize = 64;
 /// A worker ends what was recalled when it next reads its socket; then no more than a few are open.

@@ -62,6 +62,8 @@ pub(crate) struct Owner {
     draining: Option<oneshot::Sender<()>>,
     handed: u64,
     recalled: u64,
+    /// Requests have come back that the policy may hand out again.
+    returned: bool,
 }
 
 impl Owner {
@@ -85,6 +87,7 @@ impl Owner {
             draining: None,
             handed: 0,
             recalled: 0,
+            returned: false,
         }
     }
 
@@ -242,12 +245,11 @@ impl Owner {
 
     /// Time has passed: requests that nobody waits for any more, or that waited too long, go.
     fn tick(&mut self) {
-        let left: Vec<JobKey> = self
-            .jobs
-            .extract_if(|_, ticket| ticket.reply.is_closed())
-            .map(|(job, _)| job)
-            .collect();
-        left.into_iter().for_each(|job| self.step(Event::Left(job)));
+        let gone = self.jobs.iter().filter(|(_, ticket)| ticket.reply.is_closed());
+        let left: Vec<JobKey> = gone.map(|(job, _)| *job).collect();
+        // One of them may be handed out meanwhile: its ticket stays until all have left.
+        left.iter().for_each(|job| self.step(Event::Left(*job)));
+        left.iter().for_each(|job| drop(self.jobs.remove(job)));
         self.step(Event::Tick);
     }
 
@@ -281,7 +283,7 @@ impl Owner {
             News::Ended(job, took) => self.step(Event::Ended(key, job, took)),
             News::Leaving(tickets) => {
                 self.step(Event::Leaving(key));
-                tickets.into_iter().rev().for_each(|ticket| self.take_back(ticket));
+                tickets.into_iter().for_each(|ticket| self.take_back(ticket));
             }
         }
     }
@@ -291,6 +293,7 @@ impl Owner {
         let (job, handing) = (ticket.job, ticket.handing);
         self.jobs.insert(job, ticket);
         self.step(Event::Returned(job, handing));
+        self.returned = true;
     }
 
     /// Takes a request back that was written ahead to a worker.
@@ -308,7 +311,7 @@ impl Owner {
         self.step(Event::Leaving(key));
         let Some(mut link) = self.links.remove(&key) else { return };
         let unbegun = link.take_unbegun(&self.dispatch.behind(key));
-        unbegun.into_iter().rev().for_each(|ticket| self.take_back(ticket));
+        unbegun.into_iter().for_each(|ticket| self.take_back(ticket));
         self.step(Event::Down(key));
         self.count_connected();
         let pid = link.pid;
@@ -338,7 +341,7 @@ impl Owner {
         loop {
             self.act();
             self.settle_and_flush();
-            if self.actions.is_empty() {
+            if self.actions.is_empty() && !self.returned {
                 return;
             }
         }
@@ -346,7 +349,11 @@ impl Owner {
 
     /// Does what the policy asked for, until it asks for nothing more.
     fn act(&mut self) {
-        while !self.actions.is_empty() {
+        while !self.actions.is_empty() || self.returned {
+            // What returned, all of it, may be handed out now.
+            if std::mem::take(&mut self.returned) {
+                self.step(Event::Tick);
+            }
             for action in std::mem::take(&mut self.actions) {
                 match action {
                     Action::Hand(job, worker) => self.hand(job, worker),
@@ -362,10 +369,9 @@ impl Owner {
     }
 
     fn hand(&mut self, job: JobKey, worker: usize) {
-        let Some(ticket) = self.jobs.remove(&job) else { return };
-        if ticket.reply.is_closed() {
-            return self.step(Event::Ended(worker, job, None));
-        }
+        let ticket = self.jobs.remove(&job).filter(|ticket| !ticket.reply.is_closed());
+        // Nobody waits for it any more, and the worker has not heard of it.
+        let Some(ticket) = ticket else { return self.step(Event::Ended(worker, job, None)) };
         // The worker may have gone away since the policy chose it.
         let Some(link) = self.links.get_mut(&worker).filter(|link| !link.leaving) else {
             return self.take_back(ticket);

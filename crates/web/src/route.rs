@@ -30,7 +30,8 @@ pub(crate) fn find<'a>(site: Option<&'a Site>, head: &Head, now: Stamp) -> Route
     // With an application, other methods are always its own.
     if site.jobs.is_none() || (reads && !site.absent.has(head.path(), now)) {
         match files::find(&site.mounts, head.path()) {
-            Ok(Found::Nothing) => site.absent.add(head.path(), now),
+            Ok(Found::Nothing) if site.jobs.is_some() => site.absent.add(head.path(), now),
+            Ok(Found::Nothing) => {}
             Ok(_) if !reads => {
                 return nowhere(StatusCode::METHOD_NOT_ALLOWED, "files are only read");
             }

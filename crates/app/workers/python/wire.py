@@ -25,8 +25,6 @@ REQUEST_CREDIT = 65_536
 RESPONSE_PREFIX = 14
 # One read: below malloc's threshold for mapping, so that a small frame costs no page faults.
 READ_BYTES = 65_536
-# One turn of a connection takes no more, so that others come in between.
-READ_FRAMES = 64
 # A peer that lets this much wait unread is broken: content stops long before, at its credit.
 UNSENT_BYTES_MAX = 1_048_576
 
@@ -192,8 +190,8 @@ class Connection:
         while read:
             frames, self.rest = split(self.rest + read if self.rest else read)
             found += frames
-            # A full read: what came last, an ABORT perhaps, is still to be read.
-            read = self._read() if len(read) == READ_BYTES and len(found) < READ_FRAMES else None
+            # A full read: what came last, an ABORT perhaps, is still to be read. Credit bounds it.
+            read = self._read() if len(read) == READ_BYTES else None
         return found
 
     def _read(self):

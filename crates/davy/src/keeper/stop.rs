@@ -31,7 +31,6 @@ impl Keeper {
         if *ending == Ending::Asked {
             self.console.say("stopped", "");
         }
-        self.logs.flush();
     }
 
     async fn end_members(

@@ -68,7 +68,7 @@ impl Worker {
     }
 
     /// What waits behind the requests it runs, the oldest first.
-    pub(super) fn behind(&self) -> impl DoubleEndedIterator<Item = &Sent> {
+    pub(super) fn behind(&self) -> impl Iterator<Item = &Sent> {
         self.sent.range(self.concurrency.min(self.sent.len())..)
     }
 
@@ -99,18 +99,24 @@ impl Worker {
         self.sent.push_back(sent);
     }
 
+    /// A request has ended. That of one that only waited behind says nothing about those it runs.
     pub(super) fn ended(&mut self, now: Stamp, job: JobKey, took: Option<Duration>) {
-        if self.take(job).is_some() {
+        let Some(at) = self.place_of(job) else { return };
+        self.sent.remove(at);
+        if at < self.concurrency {
             self.since = now;
             self.recalling = false;
-            took.into_iter().for_each(|took| self.recent.add(took));
         }
+        took.into_iter().for_each(|took| self.recent.add(took));
     }
 
     /// Forgets a request.
     pub(super) fn take(&mut self, job: JobKey) -> Option<Sent> {
-        let at = self.sent.iter().position(|sent| sent.job == job)?;
-        self.sent.remove(at)
+        self.sent.remove(self.place_of(job)?)
+    }
+
+    fn place_of(&self, job: JobKey) -> Option<usize> {
+        self.sent.iter().position(|sent| sent.job == job)
     }
 }
 

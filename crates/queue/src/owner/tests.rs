@@ -480,7 +480,7 @@ async fn what_is_behind_a_slow_request_is_recalled_for_another_worker_and_its_la
     let (first, second, third) = (scene.get(), scene.get(), scene.get());
     let (front, _) = slow.hear_request().await;
     let (behind, last) = (slow.hear_request().await.0, slow.hear_request().await.0);
-    for expected in [last, behind] {
+    for expected in [behind, last] {
         let heard = slow.hear().await;
         assert!(
             matches!(heard, Some(Frame::Abort { stream, .. }) if stream == expected),
@@ -550,4 +550,27 @@ async fn a_post_with_its_content_comes_back_from_a_worker_that_stops() {
     assert_eq!(whole, [data, Frame::End { stream, ended: None }]);
     new.say(&[head(stream, b"ok"), end(stream)]).await;
     assert!(answer.await.unwrap().is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn visitors_that_leave_together_take_no_worker_with_them() {
+    let scene = Scene::new();
+    let mut worker = quick_worker(&scene).await;
+    let first = scene.ask(Body::Empty);
+    let (stream, _) = worker.hear_request().await;
+    // A request that waits for an idle worker holds those behind it back; all of them leave.
+    let waiting = (scene.ask(Body::Empty), scene.get(), scene.get(), scene.ask(Body::Empty));
+    tokio::task::yield_now().await;
+    drop(waiting);
+    tokio::time::sleep(TICK * 3).await;
+    worker.say(&[head(stream, b"ok"), end(stream)]).await;
+    assert!(first.await.unwrap().is_ok());
+    for post in [true, false, true] {
+        let answer = if post { scene.ask(Body::Empty) } else { scene.get() };
+        let (stream, _) = worker.hear_request().await;
+        worker.say(&[head(stream, b"ok"), end(stream)]).await;
+        assert!(answer.await.unwrap().is_ok());
+    }
+    let status = scene.queue.status().await;
+    assert_eq!((status.waiting, status.running), (0, 0));
 }

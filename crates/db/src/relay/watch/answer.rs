@@ -114,7 +114,7 @@ impl Answer {
                 Kind::Prepare => self.first_of_prepare(agreed),
                 Kind::Login => self.login(),
                 Kind::Rows => self.row(agreed),
-                Kind::Single => self.all(None),
+                Kind::Single => self.single(),
             },
             (Stage::Definitions { left }, Some(_)) => self.definition(left, kind, agreed),
             (Stage::Between, Some(&EOF)) => match eof_status(&self.head) {
@@ -189,6 +189,16 @@ impl Answer {
         }
     }
 
+    /// One message, whatever it is. An OK says what a backslash means from now on: a connection that
+    /// is reset has the server's settings again.
+    fn single(&mut self) -> Came {
+        let status = match self.head.first() {
+            Some(&OK) => ok(&self.head).map(|(_, status)| status),
+            _ => None,
+        };
+        self.all(status)
+    }
+
     /// OK ends it; anything else is a step on the way.
     fn login(&mut self) -> Came {
         match (self.head.first(), ok(&self.head)) {
@@ -249,9 +259,15 @@ impl Answer {
             .map(|byte| char::from(*byte))
             .filter(char::is_ascii_alphanumeric)
             .collect();
-        let text = mask::error(&text[..text.len().min(ERROR_BYTES_MAX)], extent);
+        let text = match code {
+            // SIGNAL: the text is the application's own, and may be all values.
+            ER_SIGNAL_EXCEPTION => "?".to_owned(),
+            _ => mask::error(&text[..text.len().min(ERROR_BYTES_MAX)], extent),
+        };
         let error = Some(format!("{code} ({state}): {text}"));
-        Came::All(Told { rows: self.rows, error, ..Told::default() })
+        // An error carries no status, and something before it may have changed the settings.
+        let backslash = Some(Backslash::Unsure);
+        Came::All(Told { rows: self.rows, error, prepared: None, backslash })
     }
 }
 
@@ -287,6 +303,7 @@ const OK: u8 = 0x00;
 const LOCAL_INFILE: u8 = 0xfb;
 const EOF: u8 = 0xfe;
 const ERR: u8 = 0xff;
+const ER_SIGNAL_EXCEPTION: u16 = 1644;
 const MORE_RESULTS: u16 = 0x0008;
 const CURSOR_EXISTS: u16 = 0x0040;
 const NO_BACKSLASH_ESCAPES: u16 = 0x0200;

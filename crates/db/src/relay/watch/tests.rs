@@ -351,6 +351,31 @@ fn the_server_says_what_a_backslash_means() {
 }
 
 #[test]
+fn no_value_shows_after_a_reset_or_an_error_that_may_have_changed_what_a_backslash_means() {
+    let plain = server(&[b"\0\0\0\x02\x02\0\0"]);
+    let reset = [
+        client(0, b"\x03SET sql_mode = 'NO_BACKSLASH_ESCAPES'"),
+        plain,
+        client(0, b"\x1f"),
+        server(&[OK]),
+        client(0, b"\x03SELECT 'it\\'s', 'secret'"),
+        server(&[OK]),
+    ];
+    let failed = [
+        client(0, b"\x03SET sql_mode = 'NO_BACKSLASH_ESCAPES'; SELECT nowhere"),
+        server(&[b"\0\0\0\x08\x02\0\0", b"\xff\x1e\x04#42S22Unknown column"]),
+        client(0, b"\x03SELECT 'a\\', 'secret'"),
+        server(&[OK]),
+    ];
+    for talk in [&reset[..], &failed[..]] {
+        let shown = seen(OLD, talk);
+        assert!(shown.iter().all(|text| !text.contains("secret")), "{shown:?}");
+    }
+    let signal = [client(0, b"\x03CALL p()"), server(&[b"\xff\x6c\x06#45000the secret of Ada"])];
+    assert_eq!(seen(OLD, &signal), ["0 CALL p() ! 1644 (45000): ?"]);
+}
+
+#[test]
 fn an_unknown_command_or_answer_silences_the_watch() {
     let select = client(0, b"\x03SELECT 1");
     let answer = server(&[b"\x01", COLUMN, EOF, EOF]);
