@@ -5,9 +5,11 @@
 //! is its best for such a site. Nobody but davy logs requests; davy always does.
 
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::ops::Range;
 use std::path::Path;
 use std::process::Command;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
@@ -211,7 +213,7 @@ impl Running {
         while let Err(error) = self.check() {
             for process in &mut self.processes {
                 if let Some(status) = process.ended()? {
-                    bail!("a server has ended ({status}); its log lies there");
+                    bail!("a server has ended ({status}); start it there to see why");
                 }
             }
             if Instant::now() > deadline {
@@ -234,8 +236,9 @@ struct Setup<'a> {
 
 impl Setup<'_> {
     fn davy(&self, form: Form) -> Result<Process> {
+        let dns = free_address()?.to_string();
         let mut command = Process::command(&self.place.davy, self.layout);
-        command.args(["up", "--http", &self.address.to_string(), "--dns", "127.0.0.1:0"]);
+        command.args(["up", "--http", &self.address.to_string(), "--dns", &dns]);
         if let Form::With(words) = form {
             command.args(words);
         }
@@ -301,10 +304,23 @@ impl Setup<'_> {
     }
 }
 
-/// An address on which nobody listens now.
+/// An address on which nobody listens. It is below the ports that the system itself gives away, which
+/// somebody else could be given before the server has it.
 fn free_address() -> Result<SocketAddr> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
+    static NEXT: AtomicU16 = AtomicU16::new(PORTS.start);
+    loop {
+        let port = NEXT.fetch_add(1, Ordering::Relaxed);
+        if !PORTS.contains(&port) {
+            bail!("no port from {} to {} is free", PORTS.start, PORTS.end - 1);
+        }
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        if TcpListener::bind(address).is_ok() && UdpSocket::bind(address).is_ok() {
+            return Ok(address);
+        }
+    }
 }
+
+const PORTS: Range<u16> = 21_000..32_000;
 
 /// davy may have to install Flask and to fetch MariaDB, once.
 const READY_WITHIN: Duration = Duration::from_secs(600);
