@@ -33,8 +33,10 @@ pub(crate) struct Contender {
 pub(crate) enum Site {
     /// A WSGI callable that says hello.
     Hello,
-    /// Flask, PyMySQL, twenty rows from MariaDB, Jinja.
+    /// Flask, PyMySQL, twenty rows from MariaDB, Jinja; connections to MariaDB are kept.
     Page,
+    /// The same with a connection for every request.
+    Fresh,
     /// One small file.
     File,
 }
@@ -86,12 +88,17 @@ pub(crate) const HELLO: [Contender; 5] = [
     },
 ];
 
+pub(crate) const PAGE: [Contender; 3] = page(Site::Page);
+pub(crate) const FRESH: [Contender; 3] = page(Site::Fresh);
+
 /// The relay's davy comes first: its MariaDB serves gunicorn too.
-pub(crate) const PAGE: [Contender; 3] = [
-    Contender { name: RELAY, site: Site::Page, stack: Stack::Davy(Form::Usual) },
-    Contender { name: DIRECT, site: Site::Page, stack: Stack::Davy(Form::Over("direct")) },
-    Contender { name: GTHREAD, site: Site::Page, stack: Stack::Gunicorn(Class::Gthread) },
-];
+const fn page(site: Site) -> [Contender; 3] {
+    [
+        Contender { name: RELAY, site, stack: Stack::Davy(Form::Usual) },
+        Contender { name: DIRECT, site, stack: Stack::Davy(Form::Over("direct")) },
+        Contender { name: GTHREAD, site, stack: Stack::Gunicorn(Class::Gthread) },
+    ]
+}
 
 pub(crate) const FILES: [Contender; 2] = [
     Contender { name: NGINX, site: Site::File, stack: Stack::Nginx },
@@ -105,6 +112,16 @@ pub(crate) const DAVY: &str = "davy";
 pub(crate) const UNTRACED: &str = "davy --trace off";
 pub(crate) const RELAY: &str = "davy, relay";
 pub(crate) const DIRECT: &str = "davy, relay = \"off\"";
+
+impl Site {
+    /// What is asked for.
+    pub(crate) fn path(self) -> &'static str {
+        match self {
+            Site::Hello | Site::Page | Site::File => "/",
+            Site::Fresh => "/fresh",
+        }
+    }
+}
 
 impl Contender {
     /// What this davy does not know of what is asked of it; None if it knows all.
@@ -127,14 +144,14 @@ impl Contender {
 
     /// Whether it runs a database that others may use.
     pub(crate) fn brings_database(&self) -> bool {
-        self.site == Site::Page && matches!(self.stack, Stack::Davy(_))
+        matches!((self.site, self.stack), (Site::Page | Site::Fresh, Stack::Davy(_)))
     }
 
     /// Its folder, with the site in it.
     fn folder(&self, place: &Place) -> Result<std::path::PathBuf> {
         let site = match self.site {
             Site::Hello => "hello",
-            Site::Page => "page",
+            Site::Page | Site::Fresh => "page",
             Site::File => "files",
         };
         let (name, over) = match self.stack {
@@ -195,11 +212,13 @@ impl Running {
 
     /// Fails unless it answers as it should; gives the length of the answer in bytes.
     pub(crate) fn check(&self) -> Result<usize> {
-        let answer = http::get(self.address)?;
+        let answer = http::get(self.address, self.contender.site.path())?;
         let text = String::from_utf8_lossy(&answer.content);
         let is_good = match self.contender.site {
             Site::Hello => text == "Hello, world!\n",
-            Site::Page => text.matches("<li ").count() == 20 && text.contains("Visitor 40<"),
+            Site::Page | Site::Fresh => {
+                text.matches("<li ").count() == 20 && text.contains("Visitor 40<")
+            }
             Site::File => text.contains("<title>Idle</title>"),
         };
         if answer.status != 200 || !is_good {

@@ -15,17 +15,17 @@ pub(crate) struct Answer {
     pub(crate) bytes: usize,
 }
 
-/// Asks for `/` on a connection of its own, which the server is not asked to close: its answer is
+/// Asks for a path on a connection of its own, which the server is not asked to close: its answer is
 /// that which the load gets.
-pub(crate) fn get(address: SocketAddr) -> Result<Answer> {
+pub(crate) fn get(address: SocketAddr, path: &str) -> Result<Answer> {
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
-    ask(&mut stream, address)
+    ask(&mut stream, address, path)
 }
 
 /// The same on a connection that is there.
-pub(crate) fn ask(stream: &mut TcpStream, address: SocketAddr) -> Result<Answer> {
-    write!(stream, "GET / HTTP/1.1\r\nHost: {address}\r\n\r\n")?;
+pub(crate) fn ask(stream: &mut TcpStream, address: SocketAddr, path: &str) -> Result<Answer> {
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\n\r\n")?;
     let mut received = Vec::new();
     let mut piece = [0; 16 * 1024];
     loop {

@@ -78,7 +78,7 @@ fn measure(server: &Running) -> Result<Held> {
 fn connect(server: &Running) -> Result<TcpStream> {
     let mut stream = TcpStream::connect_timeout(&server.address, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
-    let answer = http::ask(&mut stream, server.address)?;
+    let answer = http::ask(&mut stream, server.address, server.contender.site.path())?;
     match answer.status {
         200 => Ok(stream),
         status => bail!("status {status}"),

@@ -26,8 +26,13 @@ pub(crate) struct Load {
 }
 
 impl Load {
-    /// Asks for `/` for some seconds.
-    pub(crate) fn run(address: SocketAddr, layout: Layout, seconds: u64) -> Result<Load> {
+    /// Asks for a path for some seconds.
+    pub(crate) fn run(
+        address: SocketAddr,
+        path: &str,
+        layout: Layout,
+        seconds: u64,
+    ) -> Result<Load> {
         let duration = format!("{seconds}s");
         let connections = CONNECTIONS.to_string();
         // Like a server it ends with the bench.
@@ -35,7 +40,7 @@ impl Load {
             .args(["--pdeathsig", "TERM", "taskset", "--cpu-list", layout.load()])
             .args(["wrk", "--threads", "1", "--timeout", "2s"])
             .args(["--connections", &connections, "--duration", &duration, "--script", SCRIPT])
-            .arg(format!("http://{address}/"))
+            .arg(format!("http://{address}{path}"))
             .output()
             .context("setpriv can't start")?;
         let text = String::from_utf8_lossy(&output.stdout);

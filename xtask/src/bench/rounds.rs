@@ -94,7 +94,7 @@ fn measure(running: &Running, layout: Layout, seconds: u64) -> Result<Sample> {
     let bytes = running.check()?;
     let roots = running.roots();
     let before = cpu::used(&roots)?;
-    let load = Load::run(running.address, layout, seconds)?;
+    let load = Load::run(running.address, running.contender.site.path(), layout, seconds)?;
     let used = cpu::used(&roots)?.since(before);
     load.check(bytes).context(name)?;
     running.check()?;
