@@ -212,7 +212,8 @@ impl Running {
 
     /// Fails unless it answers as it should; gives the length of the answer in bytes.
     pub(crate) fn check(&self) -> Result<usize> {
-        let answer = http::get(self.address, self.contender.site.path())?;
+        let answer = http::get(self.address, self.contender.site.path());
+        let answer = answer.with_context(|| format!("{} does not answer", self.contender.name))?;
         let text = String::from_utf8_lossy(&answer.content);
         let is_good = match self.contender.site {
             Site::Hello => text == "Hello, world!\n",
