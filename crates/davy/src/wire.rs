@@ -130,7 +130,7 @@ async fn site(child: Child, begin: Begin<SiteStart>) -> anyhow::Result<()> {
 /// Step 7, the database's side: the server made ready, and the relay.
 async fn db(child: Child, begin: Begin<DbStart>) -> anyhow::Result<()> {
     let Begin { settings, mut sockets, mut orders } = begin;
-    let logs = logs::start(&settings.place.logs(), "db")?;
+    logs::start(&settings.place.logs(), "db")?;
     let mut end = orders.end();
     let mysql = sockets.remove("mysql").context("no socket mysql")?;
     let database = tokio::select! {
