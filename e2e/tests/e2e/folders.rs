@@ -118,4 +118,7 @@ fn an_application_that_can_not_be_loaded_shows_its_traceback_and_ends() {
     let said = davy.output();
     assert!(said.contains("No module named 'nowhere'"), "{said}");
     assert!(said.contains("did not start"), "{said}");
+    let log = project.read(".davy/log/site.log");
+    assert!(log.contains("No module named 'nowhere'"), "the last lines are written too: {log}");
+    assert!(log.contains("this role can't do its work"), "{log}");
 }
