@@ -14,8 +14,8 @@ class Recorder(wsgi.Request):
     """A request whose frames are a list of plain values."""
 
     def __init__(self, method="GET", content=None, gone=False):
-        self.variables = {"REQUEST_METHOD": method, "REQUEST_SCHEME": "https", "REQUEST_ID": "ab12"}
-        self.variables.update(self.known)
+        said = {"REQUEST_METHOD": method, "REQUEST_SCHEME": "https", "REQUEST_ID": "ab12"}
+        self.variables = {**self.known, **said}
         self.content = None if content is None else bytearray(content)
         self.gone = gone
         self.done = False
