@@ -172,11 +172,26 @@ impl Dispatch {
 
     /// It goes back to where it was, among those that came before and after it.
     fn returned(&mut self, now: Stamp, job: JobKey, handing: Handing) {
-        let sent = self.workers.values_mut().find_map(|worker| worker.take(job));
+        let sent = self.take(job);
         let until = sent.map_or_else(|| now.after(self.settings.wait_max), |sent| sent.until);
         let behind = self.waiting.partition_point(|waiting| waiting.job < job);
         let until = self.waiting.get(behind).map_or(until, |next| until.min(next.until));
         self.waiting.insert(behind, Waiting { job, handing, until });
+    }
+
+    /// Takes a request from the worker that has it. If it was about to run there, because what was
+    /// before it ended while it was being recalled, the worker has room again.
+    fn take(&mut self, job: JobKey) -> Option<Sent> {
+        for (key, worker) in &mut self.workers {
+            let had_room = worker.has_room();
+            if let Some(sent) = worker.take(job) {
+                if worker.has_room() && !had_room && !worker.leaving {
+                    self.idle.push(*key);
+                }
+                return Some(sent);
+            }
+        }
+        None
     }
 
     fn ended(&mut self, now: Stamp, key: WorkerKey, job: JobKey, took: Option<Duration>) {

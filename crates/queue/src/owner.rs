@@ -102,7 +102,7 @@ impl Owner {
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let (mut recall, mut armed) = (pin!(tokio::time::sleep(Duration::ZERO)), false);
         let wake = self.wake.clone();
-        let (mut open, mut handles) = (true, true);
+        let (mut open, mut handles, mut ticked) = (true, true, false);
         while open || handles || self.busy() {
             let busy = self.busy();
             tokio::select! {
@@ -120,14 +120,18 @@ impl Owner {
                     None => handles = false,
                 },
                 () = wake.notified() => {}
-                _ = tick.tick(), if busy => self.tick(),
+                _ = tick.tick(), if busy => ticked = true,
                 () = recall.as_mut(), if armed => {
                     armed = false;
-                    self.step(Event::Tick);
+                    ticked = true;
                 }
             }
-            // Links first: a worker whose end is known gets no request.
+            // Links first: a worker whose end is known gets no request, and none that has ended counts
+            // as slow.
             self.read_links();
+            if std::mem::take(&mut ticked) {
+                self.tick();
+            }
             batch.drain(..).for_each(|job| self.arrive(job));
             self.act_and_flush();
             // Set once until it rings, at most so often: a later end of the wait is seen then.

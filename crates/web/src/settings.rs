@@ -51,7 +51,7 @@ impl Default for Settings {
             headers_max: 100,
             target_bytes_max: 8 * 1024,
             body_bytes_max: 100 * 1024 * 1024,
-            connections_max: 10_000,
+            connections_max: 32_768,
         }
     }
 }

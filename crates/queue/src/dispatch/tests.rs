@@ -230,6 +230,20 @@ fn what_waits_behind_a_slow_one_is_recalled_and_keeps_its_turn_and_its_deadline(
 }
 
 #[test]
+fn a_worker_whose_request_ends_while_those_behind_are_recalled_is_idle_again() {
+    let mut scene = Scene::new(100);
+    scene.experienced(1, 20, QUICK);
+    for job in 1..=3 {
+        scene.at(10, ahead(job));
+    }
+    assert_eq!(scene.at(14, Event::Tick), [Action::Recall(2, 1), Action::Recall(3, 1)]);
+    assert_eq!(scene.at(14, Event::Ended(1, 1, None)), []);
+    assert_eq!(scene.at(14, Event::Returned(2, Handing::Ahead(500))), []);
+    assert_eq!(scene.at(14, Event::Returned(3, Handing::Ahead(500))), []);
+    assert_eq!(scene.at(14, Event::Tick).first(), Some(&Action::Hand(2, 1)));
+}
+
+#[test]
 fn the_end_of_one_that_waits_behind_does_not_make_the_running_one_quick() {
     let mut scene = Scene::new(100);
     scene.experienced(1, 20, QUICK);
