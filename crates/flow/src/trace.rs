@@ -54,12 +54,16 @@ impl Trace {
 
     /// The marks so far.
     pub fn marks(&self) -> Marks {
-        Marks(std::array::from_fn(|mark| Stamp(self.marks[mark].load(Ordering::Relaxed))))
+        Marks(std::array::from_fn(|mark| self.stamp(mark)))
     }
 
     /// When the mark was left, if it was.
     pub fn at(&self, mark: Mark) -> Option<Stamp> {
-        self.marks().at(mark)
+        Some(self.stamp(mark as usize)).filter(|at| at.0 != 0)
+    }
+
+    fn stamp(&self, mark: usize) -> Stamp {
+        Stamp(self.marks[mark].load(Ordering::Relaxed))
     }
 
     /// Says which worker the request was handed to, by its process id; the last one counts.

@@ -22,7 +22,7 @@ use std::time::Duration;
 use flow::Stamp;
 
 use crate::Settings;
-use worker::{Sent, Worker};
+use worker::{Request, Worker};
 
 mod worker;
 
@@ -82,19 +82,12 @@ pub(crate) enum Refusal {
     Late,
 }
 
-/// A request that no worker has.
-#[derive(Clone, Copy, Debug)]
-struct Waiting {
-    job: JobKey,
-    handing: Handing,
-    until: Stamp,
-}
-
 /// The state of the policy.
 #[derive(Debug)]
 pub(crate) struct Dispatch {
     settings: Settings,
-    waiting: VecDeque<Waiting>,
+    /// Requests that no worker has.
+    waiting: VecDeque<Request>,
     workers: BTreeMap<WorkerKey, Worker>,
     /// The workers with room, the most recently idle one last.
     idle: Vec<WorkerKey>,
@@ -149,7 +142,9 @@ impl Dispatch {
                 self.idle.retain(|idle| *idle != worker);
                 self.workers.remove(&worker);
             }
-            Event::Ended(worker, job, took) => self.ended(now, worker, job, took),
+            Event::Ended(worker, job, took) => {
+                self.relieve(worker, |worker| worker.ended(now, job, took));
+            }
             Event::Tick => {
                 self.refuse_late(now, actions);
                 self.recall(now, actions);
@@ -160,11 +155,11 @@ impl Dispatch {
 
     fn arrived(&mut self, now: Stamp, job: JobKey, handing: Handing, actions: &mut Vec<Action>) {
         let until = now.after(self.settings.wait_max);
-        let waiting = Waiting { job, handing, until };
+        let request = Request { job, handing, until };
         let nobody_waits = self.waiting.is_empty();
         let may_wait = self.waiting.len() < self.settings.waiting_max;
-        if may_wait || (nobody_waits && self.choose(now, waiting).is_some()) {
-            self.waiting.push_back(waiting);
+        if may_wait || (nobody_waits && self.choose(now, request).is_some()) {
+            self.waiting.push_back(request);
         } else {
             actions.push(Action::Refuse(job, Refusal::Full));
         }
@@ -176,31 +171,25 @@ impl Dispatch {
         let until = sent.map_or_else(|| now.after(self.settings.wait_max), |sent| sent.until);
         let behind = self.waiting.partition_point(|waiting| waiting.job < job);
         let until = self.waiting.get(behind).map_or(until, |next| until.min(next.until));
-        self.waiting.insert(behind, Waiting { job, handing, until });
+        self.waiting.insert(behind, Request { job, handing, until });
     }
 
     /// Takes a request from the worker that has it. If it was about to run there, because what was
     /// before it ended while it was being recalled, the worker has room again.
-    fn take(&mut self, job: JobKey) -> Option<Sent> {
-        for (key, worker) in &mut self.workers {
-            let had_room = worker.has_room();
-            if let Some(sent) = worker.take(job) {
-                if worker.has_room() && !had_room && !worker.leaving {
-                    self.idle.push(*key);
-                }
-                return Some(sent);
-            }
-        }
-        None
+    fn take(&mut self, job: JobKey) -> Option<Request> {
+        let key = self.workers.iter().find(|(_, worker)| worker.has(job)).map(|(key, _)| *key)?;
+        self.relieve(key, |worker| worker.take(job))?
     }
 
-    fn ended(&mut self, now: Stamp, key: WorkerKey, job: JobKey, took: Option<Duration>) {
-        let Some(worker) = self.workers.get_mut(&key) else { return };
+    /// Takes something off a worker; if that gives it room, it is the most recently idle one.
+    fn relieve<T>(&mut self, key: WorkerKey, take: impl FnOnce(&mut Worker) -> T) -> Option<T> {
+        let worker = self.workers.get_mut(&key)?;
         let had_room = worker.has_room();
-        worker.ended(now, job, took);
+        let taken = take(worker);
         if worker.has_room() && !had_room && !worker.leaving {
             self.idle.push(key);
         }
+        Some(taken)
     }
 
     /// All wait equally long, so the oldest is always in front.
@@ -221,27 +210,27 @@ impl Dispatch {
 
     /// Strictly in the order of arrival: who must wait for an idle worker is not overtaken.
     fn hand_out(&mut self, now: Stamp, actions: &mut Vec<Action>) {
-        while let Some(Waiting { job, handing, until }) = self.waiting.front().copied()
-            && let Some(key) = self.choose(now, Waiting { job, handing, until })
+        while let Some(request) = self.waiting.front().copied()
+            && let Some(key) = self.choose(now, request)
             && let Some(worker) = self.workers.get_mut(&key)
         {
             self.waiting.pop_front();
             self.written_ahead += u64::from(!worker.has_room());
-            worker.hand(now, Sent { job, handing, until });
+            worker.hand(now, request);
             if !worker.has_room() {
                 self.idle.retain(|idle| *idle != key);
             }
-            actions.push(Action::Hand(job, key));
+            actions.push(Action::Hand(request.job, key));
         }
     }
 
     /// The worker for a request, if there is one: the most recently idle one, or else the least
     /// loaded one that it may be written ahead to.
-    fn choose(&self, now: Stamp, waiting: Waiting) -> Option<WorkerKey> {
+    fn choose(&self, now: Stamp, request: Request) -> Option<WorkerKey> {
         if let Some(idle) = self.idle.last() {
             return Some(*idle);
         }
-        let Handing::Ahead(bytes) = waiting.handing else { return None };
+        let Handing::Ahead(bytes) = request.handing else { return None };
         let mut quick = self.workers.iter().filter(|(_, worker)| worker.takes_ahead(now, bytes));
         let first = quick.next()?;
         let least = quick

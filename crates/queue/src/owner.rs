@@ -120,7 +120,10 @@ impl Owner {
                     None => handles = false,
                 },
                 () = wake.notified() => {}
-                _ = tick.tick(), if busy => ticked = true,
+                _ = tick.tick(), if busy => {
+                    self.forget_gone();
+                    ticked = true;
+                }
                 () = recall.as_mut(), if armed => {
                     armed = false;
                     ticked = true;
@@ -130,7 +133,7 @@ impl Owner {
             // as slow.
             self.read_links();
             if std::mem::take(&mut ticked) {
-                self.tick();
+                self.step(Event::Tick);
             }
             batch.drain(..).for_each(|job| self.arrive(job));
             self.act_and_flush();
@@ -247,14 +250,13 @@ impl Owner {
         self.dispatch.step(now, Event::Arrived(job, handing), &mut self.actions);
     }
 
-    /// Time has passed: requests that nobody waits for any more, or that waited too long, go.
-    fn tick(&mut self) {
+    /// Requests that nobody waits for any more go.
+    fn forget_gone(&mut self) {
         let gone = self.jobs.iter().filter(|(_, ticket)| ticket.reply.is_closed());
         let left: Vec<JobKey> = gone.map(|(job, _)| *job).collect();
         // One of them may be handed out meanwhile: its ticket stays until all have left.
         left.iter().for_each(|job| self.step(Event::Left(*job)));
         left.iter().for_each(|job| drop(self.jobs.remove(job)));
-        self.step(Event::Tick);
     }
 
     fn step(&mut self, event: Event) {
@@ -292,7 +294,7 @@ impl Owner {
         }
     }
 
-    /// A request that a worker has not begun waits again, in front.
+    /// A request that a worker has not begun waits again, where it was.
     fn take_back(&mut self, ticket: Ticket) {
         let (job, handing) = (ticket.job, ticket.handing);
         self.jobs.insert(job, ticket);

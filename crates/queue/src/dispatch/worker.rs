@@ -21,11 +21,12 @@ const RECENT: u32 = 100;
 /// Fewer say nothing about a worker.
 const RECENT_MIN: u32 = 20;
 
-/// A request that was handed to a worker.
+/// A request, waiting or at a worker.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Sent {
+pub(super) struct Request {
     pub(super) job: JobKey,
     pub(super) handing: Handing,
+    /// How long it may wait for a worker, those times counted that it comes back.
     pub(super) until: Stamp,
 }
 
@@ -35,7 +36,7 @@ pub(super) struct Worker {
     /// How many requests it runs at a time.
     concurrency: usize,
     /// What it was handed and has not finished, the oldest first: it runs those in front.
-    sent: VecDeque<Sent>,
+    sent: VecDeque<Request>,
     /// Since when those it runs have been running without one of them ending.
     since: Stamp,
     recent: Recent,
@@ -68,7 +69,7 @@ impl Worker {
     }
 
     /// What waits behind the requests it runs, the oldest first.
-    pub(super) fn behind(&self) -> impl Iterator<Item = &Sent> {
+    pub(super) fn behind(&self) -> impl Iterator<Item = &Request> {
         self.sent.range(self.concurrency.min(self.sent.len())..)
     }
 
@@ -92,11 +93,11 @@ impl Worker {
         waits.then(|| self.since.after(RECALL_AFTER))
     }
 
-    pub(super) fn hand(&mut self, now: Stamp, sent: Sent) {
+    pub(super) fn hand(&mut self, now: Stamp, request: Request) {
         if self.has_room() {
             self.since = now;
         }
-        self.sent.push_back(sent);
+        self.sent.push_back(request);
     }
 
     /// A request has ended. That of one that only waited behind says nothing about those it runs.
@@ -110,8 +111,13 @@ impl Worker {
         took.into_iter().for_each(|took| self.recent.add(took));
     }
 
+    /// Whether it has the request.
+    pub(super) fn has(&self, job: JobKey) -> bool {
+        self.place_of(job).is_some()
+    }
+
     /// Forgets a request.
-    pub(super) fn take(&mut self, job: JobKey) -> Option<Sent> {
+    pub(super) fn take(&mut self, job: JobKey) -> Option<Request> {
         self.sent.remove(self.place_of(job)?)
     }
 
