@@ -19,8 +19,8 @@ pub enum Error {
     },
     /// The `app` setting can't be understood.
     #[error(
-        "app = {0:?} is neither a kind (\"flask\", \"django\", \"wsgi\", \"static\") nor the name \
-         of a callable, like \"module:callable\" or \"module:create_app()\""
+        "app = {0:?} is neither a kind (such as \"flask\", \"django\", \"static\") nor the name of a \
+         callable, like \"module:callable\" or \"module:create_app()\""
     )]
     App(String),
     /// An application that does not speak WSGI.

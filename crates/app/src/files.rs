@@ -15,7 +15,7 @@ use std::time::Duration;
 use proc::Own;
 use serde::Deserialize;
 
-use crate::detect::{Found, Kind};
+use crate::detect::{Found, Kind, Python};
 use crate::program::Program;
 use crate::{Error, Progress};
 
@@ -42,8 +42,8 @@ pub fn mounts(project: &Path, found: &Found, root: Option<&Path>) -> Vec<Mount> 
         (None, _) => at("/", project.join("public")),
     };
     let flask = match found.kind {
-        Kind::Flask => at("/static/", beside.join("static")),
-        Kind::Django { .. } | Kind::Wsgi | Kind::Static => None,
+        Kind::Python(Python::Flask) => at("/static/", beside.join("static")),
+        Kind::Python(_) | Kind::Static => None,
     };
     flask.into_iter().chain(whole).collect()
 }

@@ -8,18 +8,21 @@ mod app;
 mod database;
 mod folder;
 mod host;
+mod limit;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
 use std::net::IpAddr;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::path::Path;
+use std::time::Duration;
 
 use toml::Spanned;
 
 use crate::problems::{Fault, Problems};
 use crate::raw::{self, Addresses};
 use crate::suggest::is_variable_name;
-use crate::{Config, Db, Engine, Table};
+use crate::{Config, Db, Engine, Limits, Table};
 
 /// Checks a file that stands in `folder`.
 pub(crate) fn check(file: raw::File, folder: &Path, problems: &mut Problems<'_>) -> Config {
@@ -30,14 +33,19 @@ pub(crate) fn check(file: raw::File, folder: &Path, problems: &mut Problems<'_>)
     if nothing_lost && file.domain.is_none() {
         checked.needs_domain(&file);
     }
+    // Those that take the file's values with them come last.
     Config {
+        command: checked.command(&file),
+        app: checked.value(file.app.as_ref(), app::app),
+        root: checked.value(file.root.as_ref(), |text| folder::root(text, folder)),
+        workers_max: checked.workers_max(&file),
+        workers: checked.number("workers", file.workers.as_ref(), 0..=WORKERS_MAX),
+        threads: checked.number("threads", file.threads.as_ref(), 1..=THREADS_MAX),
+        limits: checked.limits(file.limits.as_ref()),
+        db: checked.db(file.db.as_ref(), file.env.as_ref()),
         aliases: checked.aliases(file.aliases.unwrap_or_default(), domain.as_deref()),
         domain,
         address: checked.addresses(file.address),
-        app: checked.value(file.app.as_ref(), app::app),
-        root: checked.value(file.root.as_ref(), |text| folder::root(text, folder)),
-        workers: checked.workers(file.workers.as_ref()),
-        db: checked.db(file.db.as_ref(), file.env.as_ref()),
         env: checked.env(file.env.unwrap_or_default()),
     }
 }
@@ -116,16 +124,75 @@ impl Checked<'_, '_> {
         addresses
     }
 
-    fn workers(&mut self, written: Option<&Spanned<i64>>) -> Option<u16> {
+    /// A number that must lie between two others.
+    fn number<T: TryFrom<i64> + PartialOrd + Display>(
+        &mut self,
+        name: &str,
+        written: Option<&Spanned<i64>>,
+        range: RangeInclusive<T>,
+    ) -> Option<T> {
         let written = written?;
-        let workers = u16::try_from(*written.get_ref()).ok();
-        let workers = workers.filter(|workers| (1..=WORKERS_MAX).contains(workers));
-        if workers.is_none() {
-            let message = format!("`workers` must lie between 1 and {WORKERS_MAX}");
-            let help = "a small number is a good start, such as 4; without the line davy chooses";
+        let number = T::try_from(*written.get_ref()).ok().filter(|number| range.contains(number));
+        if number.is_none() {
+            let (least, most) = (range.start(), range.end());
+            let message = format!("`{name}` must lie between {least} and {most}");
+            let help = "a small number is a good start; without the line davy chooses";
             self.problems.add(written.span(), message, help);
         }
-        workers
+        number
+    }
+
+    fn workers_max(&mut self, file: &raw::File) -> Option<u16> {
+        let written = file.workers_max.as_ref();
+        let most = self.number("workers_max", written, 1..=WORKERS_MAX)?;
+        let least = file.workers.as_ref().map(|workers| *workers.get_ref());
+        if let (Some(least), Some(written)) = (least.filter(|n| *n > i64::from(most)), written) {
+            let message = format!("`workers_max` is {most}, and `workers` is {least}");
+            let help = "`workers` is the least and `workers_max` the most; without the line they \
+                        are the same";
+            self.problems.add(written.span(), message, help);
+        }
+        Some(most)
+    }
+
+    fn command(&mut self, file: &raw::File) -> Option<String> {
+        let command = self.value(file.command.as_ref(), app::command);
+        let app = file.app.as_ref();
+        if let (Some(command), Some(app)) = (&file.command, app)
+            && !["command", "node"].contains(&app.get_ref().as_str())
+        {
+            let message = format!("`command` contradicts `app = \"{}\"`", app.get_ref());
+            self.problems.add(command.span(), message, "keep one of the two lines");
+        } else if let (None, Some(app)) = (&file.command, app)
+            && app.get_ref() == "command"
+        {
+            let help = "add a line such as `command = \"node server.js\"`";
+            self.problems.add(app.span(), "there is no `command`", help);
+        }
+        command
+    }
+
+    fn limits(&mut self, written: Option<&raw::Limits>) -> Limits {
+        let Some(written) = written else { return Limits::default() };
+        let usual = Limits::default();
+        let mut time = |name, written: &Option<Spanned<String>>, least| {
+            self.value(written.as_ref(), |text| limit::time(name, text, least))
+        };
+        let (request, wait) =
+            (time("request", &written.request, SECOND), time("wait", &written.wait, SECOND));
+        let (age, idle) =
+            (time("age", &written.age, 60 * SECOND), time("idle", &written.idle, SECOND));
+        let waiting = self.number("waiting", written.waiting.as_ref(), 1..=100_000);
+        let requests = self.number("requests", written.requests.as_ref(), 0..=100_000_000);
+        Limits {
+            request: request.unwrap_or(usual.request),
+            waiting: waiting.unwrap_or(usual.waiting),
+            wait: wait.unwrap_or(usual.wait),
+            requests: requests.filter(|requests| *requests > 0),
+            age,
+            memory: self.value(written.memory.as_ref(), |text| limit::size("memory", text)),
+            idle: idle.unwrap_or(usual.idle),
+        }
     }
 
     fn env(
@@ -172,6 +239,8 @@ impl Checked<'_, '_> {
 type Variables = BTreeMap<Spanned<String>, Spanned<String>>;
 
 const WORKERS_MAX: u16 = 512;
+const THREADS_MAX: u16 = 64;
+const SECOND: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests;

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -22,10 +23,20 @@ pub struct Config {
     pub app: Option<App>,
     /// The folder of static files: relative to the project's folder, and never outside of it.
     pub root: Option<PathBuf>,
-    /// How many worker processes run the application: 1 to 512. None: davy chooses.
+    /// What is started as the site's own server.
+    pub command: Option<String>,
+    /// How many worker processes run the application: 0 to 512; 0: as they are needed. None: davy
+    /// chooses.
     pub workers: Option<u16>,
+    /// How many there may be while requests wait: 1 to 512, and at least `workers`.
+    pub workers_max: Option<u16>,
+    /// How many requests a worker runs at a time: 1 to 64.
+    pub threads: Option<u16>,
     /// Variables for the application's environment: those of `.env`, and `[env]` over them.
     pub env: BTreeMap<String, String>,
+    /// Limits on the application.
+    #[serde(default, skip_serializing_if = "Limits::are_usual")]
+    pub limits: Limits,
     /// The application's database.
     pub db: Db,
 }
@@ -34,21 +45,77 @@ pub struct Config {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum App {
-    /// A Flask application, found in the folder.
-    Flask,
-    /// A Django project, found in the folder.
-    Django,
-    /// A WSGI callable (PEP 3333), found in the folder.
-    Wsgi,
-    /// No application: files only.
-    Static,
-    /// A WSGI callable, named.
+    /// What is found in the folder: one of [`APP_KINDS`].
+    Kind(String),
+    /// A WSGI or ASGI callable, named.
     Callable {
         /// The Python module: `package.module`.
         module: String,
         /// The callable's name within the module.
         callable: String,
     },
+    /// A server that somebody else runs, by its URL: `http`, a host, a port and perhaps a path.
+    Proxy(String),
+}
+
+/// The words that `app` may be.
+pub const APP_KINDS: [&str; 17] = [
+    "django",
+    "flask",
+    "fastapi",
+    "starlette",
+    "wsgi",
+    "asgi",
+    "wordpress",
+    "laravel",
+    "symfony",
+    "php",
+    "rails",
+    "sinatra",
+    "rack",
+    "puma",
+    "node",
+    "command",
+    "static",
+];
+
+/// Limits on an application.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// How long it may take until its answer begins.
+    pub request: Duration,
+    /// How many requests may wait for a worker.
+    pub waiting: u32,
+    /// How long one may wait.
+    pub wait: Duration,
+    /// After how many requests a worker is replaced. None: never.
+    pub requests: Option<u32>,
+    /// After what time a worker is replaced. None: never.
+    pub age: Option<Duration>,
+    /// How many bytes of memory (PSS) a worker may have. None: no limit.
+    pub memory: Option<u64>,
+    /// How long a worker beyond `workers` may have nothing to do.
+    pub idle: Duration,
+}
+
+impl Limits {
+    fn are_usual(&self) -> bool {
+        *self == Limits::default()
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            request: Duration::from_secs(60),
+            waiting: 1000,
+            wait: Duration::from_secs(30),
+            requests: None,
+            age: None,
+            memory: None,
+            idle: Duration::from_secs(5 * 60),
+        }
+    }
 }
 
 /// The application's database.

@@ -30,7 +30,7 @@ mod shape;
 mod suggest;
 mod syntax;
 
-pub use config::{App, Config, Db, Engine, Relay, Table};
+pub use config::{APP_KINDS, App, Config, Db, Engine, Limits, Relay, Table};
 pub use load::{FILE_BYTES_MAX, check, load, load_with_origins};
 pub use origin::{Kind, Origin, Origins};
 pub use reference::{Name, names, names_meant, reference, schema};

@@ -19,10 +19,12 @@ pub(crate) enum Level<'a> {
 /// What to say about a name that davy.toml does not have, or not there.
 pub(crate) fn unknown(schema: &Value, level: Level<'_>, name: &str) -> Fault {
     let top = names(schema);
-    let db = names(&schema["properties"]["db"]);
+    let inner = |table: &str| names(&schema["properties"][table]);
+    let tables = || top.iter().filter(|table| inner(table).contains(&name));
     let (known, later, place) = match level {
-        Level::Top => (&top, &TOP_LATER[..], String::new()),
-        Level::Table(table) => (&db, &DB_LATER[..], format!(" in `[{table}]`")),
+        Level::Top => (top.clone(), &TOP_LATER[..], String::new()),
+        Level::Table("db") => (inner("db"), &DB_LATER[..], " in `[db]`".to_owned()),
+        Level::Table(table) => (inner(table), &[][..], format!(" in `[{table}]`")),
     };
     if later.contains(&name) {
         return Fault::new(
@@ -32,16 +34,16 @@ pub(crate) fn unknown(schema: &Value, level: Level<'_>, name: &str) -> Fault {
     }
     let help = if let (Level::Table(_), true) = (level, top.contains(&name)) {
         "move the line above the first `[…]` line".to_owned()
-    } else if let (Level::Top, true) = (level, db.contains(&name)) {
-        format!("move the line below a line `[db]`, where `{name}` belongs")
+    } else if let (Level::Top, Some(table)) = (level, tables().next()) {
+        format!("move the line below a line `[{table}]`, where `{name}` belongs")
     } else if let Some(meant) =
-        synonym(name, known).or_else(|| nearest(name, known.iter().copied()))
+        synonym(name, &known).or_else(|| nearest(name, known.iter().copied()))
     {
         format!("did you mean `{meant}`?")
     } else if matches!(level, Level::Top) && is_shouted(name) {
         format!("variables for the application stand below a line `[env]`: `{name} = \"…\"`")
     } else {
-        format!("the names{place} are {}", list(known))
+        format!("the names{place} are {}", list(&known))
     };
     Fault::new(format!("unknown name `{name}`{place}"), help)
 }
@@ -61,28 +63,14 @@ fn is_shouted(name: &str) -> bool {
 }
 
 /// Names that davy.toml has, and that later versions act on.
-const TOP_LATER: [&str; 16] = [
-    "command",
-    "health",
-    "build",
-    "release",
-    "keep",
-    "workers_max",
-    "threads",
-    "spa",
-    "secrets",
-    "jobs",
-    "cron",
-    "route",
-    "headers",
-    "dns",
-    "tls",
-    "backup",
+const TOP_LATER: [&str; 13] = [
+    "health", "build", "release", "keep", "spa", "secrets", "jobs", "cron", "route", "headers",
+    "dns", "tls", "backup",
 ];
 const DB_LATER: [&str; 1] = ["url_from"];
 
 /// What other programs call it.
-const SYNONYMS: [(&str, &str); 22] = [
+const SYNONYMS: [(&str, &str); 29] = [
     ("host", "domain"),
     ("hostname", "domain"),
     ("name", "domain"),
@@ -105,4 +93,11 @@ const SYNONYMS: [(&str, &str); 22] = [
     ("mysql", "db"),
     ("mariadb", "db"),
     ("type", "engine"),
+    ("start", "command"),
+    ("run", "command"),
+    ("max_workers", "workers_max"),
+    ("timeout", "request"),
+    ("request_timeout", "request"),
+    ("max_requests", "requests"),
+    ("memory_limit", "memory"),
 ];

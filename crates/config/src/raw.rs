@@ -38,14 +38,28 @@ pub(crate) struct File {
     #[schemars(with = "Option<Addresses>", extend("examples" = [["203.0.113.10", "2001:db8::10"]]))]
     pub(crate) address: Option<Spanned<Addresses>>,
 
-    /// What runs the site's code. `"flask"`, `"django"` and `"wsgi"` find the application in the
-    /// folder; `"static"` serves files and runs nothing. A WSGI application can also be named, as
-    /// `"module:callable"`: `"shop.wsgi:application"` is the object `application` in
-    /// `shop/wsgi.py`; `"shop:create_app()"` is what that function returns.
+    /// What runs the site's code. A word names what lies in the folder. Python: `"django"`,
+    /// `"flask"`, `"fastapi"`, `"starlette"`, `"wsgi"`, `"asgi"`. PHP: `"wordpress"`, `"laravel"`,
+    /// `"symfony"`, `"php"`. Ruby: `"rails"`, `"sinatra"`, `"rack"`, and `"puma"`, which runs the
+    /// site's own Puma. `"node"` is the start script of package.json, `"command"` what `command`
+    /// says. `"static"` serves files and runs nothing.
+    ///
+    /// A WSGI or ASGI application can also be named, as `"module:callable"`:
+    /// `"shop.wsgi:application"` is the object `application` in `shop/wsgi.py`;
+    /// `"shop:create_app()"` is what that function returns. A URL, as
+    /// `"http://127.0.0.1:3000"`, is a server that somebody else runs: requests are passed on to it.
     ///
     /// Default: davy looks at the folder, and says what it found.
     #[schemars(with = "Option<String>", extend("examples" = ["flask"]))]
     pub(crate) app: Option<Spanned<String>>,
+
+    /// What to start as the site's own server, for any language. It listens for HTTP on the port
+    /// in the variable `PORT`, at 127.0.0.1, or on the UNIX socket in `SOCKET`.
+    ///
+    /// Default: none; a `web:` line in a Procfile, or the start script of package.json, if davy
+    /// finds one of them.
+    #[schemars(with = "Option<String>", extend("examples" = ["node server.js"]))]
+    pub(crate) command: Option<Spanned<String>>,
 
     /// The folder of files that are served as they are: pictures, stylesheets, pages. It lies
     /// inside the project; dotfiles, `davy.toml` and the application's code are never served from
@@ -56,11 +70,27 @@ pub(crate) struct File {
     pub(crate) root: Option<Spanned<String>>,
 
     /// How many worker processes run the application: that many requests are worked on at a time,
-    /// further ones wait in the queue.
+    /// further ones wait in the queue. With 0 the first request starts one, and it ends when it has
+    /// had nothing to do for a while (`idle` in `[limits]`): for sites that are rarely visited.
     ///
     /// Default: one for each CPU, 16 at most.
-    #[schemars(with = "Option<u16>", range(min = 1, max = 512), extend("examples" = [4]))]
+    #[schemars(with = "Option<u16>", range(min = 0, max = 512), extend("examples" = [4]))]
     pub(crate) workers: Option<Spanned<i64>>,
+
+    /// How many worker processes there may be while requests have to wait; they end again when
+    /// they are not needed. It is at least `workers`.
+    ///
+    /// Default: as many as `workers`; one for each CPU with `workers = 0`.
+    #[schemars(with = "Option<u16>", range(min = 1, max = 512), extend("examples" = [16]))]
+    pub(crate) workers_max: Option<Spanned<i64>>,
+
+    /// How many requests one worker process works on at a time, each in a thread of its own: for
+    /// applications that wait a lot for others. WSGI and Rack only: an ASGI application takes many
+    /// at a time by itself, PHP one.
+    ///
+    /// Default: 1.
+    #[schemars(with = "Option<u16>", range(min = 1, max = 64), extend("examples" = [4]))]
+    pub(crate) threads: Option<Spanned<i64>>,
 
     /// Variables for the application's environment, one per line. Values are text, so numbers are
     /// written in quotes too. Passwords and keys are better kept in `.env`, outside of version
@@ -73,12 +103,69 @@ pub(crate) struct File {
     )]
     pub(crate) env: Option<BTreeMap<Spanned<String>, Spanned<String>>>,
 
+    /// Limits on the application. Times are written as `"30s"`, `"5m"`, `"2h"` or `"1d"`, sizes as
+    /// `"512MB"` or `"2GB"`.
+    ///
+    /// Default: those below.
+    #[schemars(with = "Option<Limits>", extend("examples" = [{"request": "60s"}]))]
+    pub(crate) limits: Option<Limits>,
+
     /// The application's database.
     ///
     /// Default: as if it were written with `engine = "auto"`, but a `[db]` table, even an empty
     /// one, says that the site needs a database.
     #[schemars(with = "Option<Db>", extend("examples" = [{"engine": "mariadb"}]))]
     pub(crate) db: Option<Db>,
+}
+
+/// The table `[limits]`.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Limits {
+    /// How long the application may take until its answer begins. At half of that time the
+    /// worker's stack is written to the slow log; at the end the visitor gets 504, and the worker
+    /// is killed and replaced. `"1s"` to `"1d"`.
+    ///
+    /// Default: `"60s"`.
+    #[schemars(with = "Option<String>", extend("examples" = ["30s"]))]
+    pub(crate) request: Option<Spanned<String>>,
+
+    /// How many requests may wait for a worker; one more is answered 503.
+    ///
+    /// Default: 1000.
+    #[schemars(with = "Option<u32>", range(min = 1, max = 100000), extend("examples" = [200]))]
+    pub(crate) waiting: Option<Spanned<i64>>,
+
+    /// How long a request may wait for a worker before it is answered 503. `"1s"` to `"1d"`.
+    ///
+    /// Default: `"30s"`.
+    #[schemars(with = "Option<String>", extend("examples" = ["10s"]))]
+    pub(crate) wait: Option<Spanned<String>>,
+
+    /// After how many requests a worker is replaced, a tenth more or less. 0: never.
+    ///
+    /// Default: 0.
+    #[schemars(with = "Option<u32>", range(min = 0, max = 100000000), extend("examples" = [10000]))]
+    pub(crate) requests: Option<Spanned<i64>>,
+
+    /// After what time a worker is replaced, a tenth more or less. `"1m"` or more.
+    ///
+    /// Default: never.
+    #[schemars(with = "Option<String>", extend("examples" = ["12h"]))]
+    pub(crate) age: Option<Spanned<String>>,
+
+    /// How much memory a worker may have before it is replaced, once its request is done: its
+    /// proportional share (PSS). `"16MB"` or more.
+    ///
+    /// Default: no limit.
+    #[schemars(with = "Option<String>", extend("examples" = ["512MB"]))]
+    pub(crate) memory: Option<Spanned<String>>,
+
+    /// How long a worker beyond `workers` may have nothing to do before it ends. `"1s"` or more.
+    ///
+    /// Default: `"5m"`.
+    #[schemars(with = "Option<String>", extend("examples" = ["15m"]))]
+    pub(crate) idle: Option<Spanned<String>>,
 }
 
 /// The table `[db]`.

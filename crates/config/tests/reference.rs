@@ -42,14 +42,27 @@ fn every_example_on_the_page_is_a_davy_toml_without_problems() {
 fn every_name_has_a_meaning_a_default_and_an_example() {
     let schema = config::schema();
     let top = schema["properties"].as_object().unwrap();
-    let db = top["db"]["properties"].as_object().unwrap();
-    for (name, kind) in top.iter().chain(db) {
+    let inner = ["limits", "db"].map(|table| top[table]["properties"].as_object().unwrap());
+    for (name, kind) in top.iter().chain(inner.into_iter().flatten()) {
         let text = kind["description"].as_str().unwrap();
         assert!(text.contains("Default: "), "{name}: {text}");
         assert!(!kind["examples"][0].is_null(), "{name}");
     }
     let names: Vec<&str> = top.keys().map(String::as_str).collect();
-    let in_order = ["domain", "aliases", "address", "app", "root", "workers", "env", "db"];
+    let in_order = [
+        "domain",
+        "aliases",
+        "address",
+        "app",
+        "command",
+        "root",
+        "workers",
+        "workers_max",
+        "threads",
+        "env",
+        "limits",
+        "db",
+    ];
     assert_eq!(names, in_order, "names stand in the order of the file");
 }
 

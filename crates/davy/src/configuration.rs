@@ -71,8 +71,9 @@ impl Filled {
         let site = EdgeSite::of(&place.site_name(), config);
         let app = settings::app::asked(config);
         let root = config.root.as_ref().and_then(|root| root.to_str());
+        let asked = Asked { app: app.as_deref(), command: config.command.as_deref(), root };
         // What can't be told from the folder is not filled in; `davy up` says why.
-        let app = detect(&Disk(project), Asked { app: app.as_deref(), root }).ok();
+        let app = detect(&Disk(project), asked).ok();
         let mounts = app.as_ref().map(|found| app::files::mounts(project, found, None));
         let whole = mounts.into_iter().flatten().find(|mount| mount.prefix == "/");
         let root = whole.and_then(|mount| {

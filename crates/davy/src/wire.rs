@@ -106,7 +106,7 @@ async fn site(child: Child, begin: Begin<SiteStart>) -> anyhow::Result<()> {
         site.install().await?;
         site.connect_database(&mut orders.meetings).await?;
         site.collect_files().await?;
-        site.start_workers()
+        site.start()
     };
     let mut running = tokio::select! {
         running = start => running?,

@@ -140,14 +140,23 @@ pub struct Program {
 /// one before it. The descriptors of the folders lie beside the message, in the order of `mounts`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ToEdge {
-    /// The UNIX sockets of the workers that are ready.
-    pub workers: Vec<PathBuf>,
-    /// How many workers there will be; the site is ready when they are.
-    pub workers_wanted: usize,
+    /// Where its application answers. None: it has none, and a path that is no file is not found.
+    pub upstream: Option<Upstream>,
+    /// How many of the upstream's connections the site is ready with.
+    pub wanted: usize,
     /// Folders of files by path prefix.
     pub mounts: Vec<Mount>,
-    /// Whether the site has an application; without one, a path that is no file is not found.
-    pub application: bool,
+}
+
+/// Where an application answers, and in what way it is spoken to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Upstream {
+    /// Workers that speak davy's frames (docs/worker-protocol.md).
+    Frames {
+        /// The UNIX sockets of those that are ready.
+        sockets: Vec<PathBuf>,
+    },
 }
 
 /// A folder of files, served below a path.

@@ -20,10 +20,10 @@ mod owner;
 mod stream;
 mod variables;
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use flow::Job;
+use flow::control::Upstream;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
@@ -79,10 +79,10 @@ impl Queue {
         Queue { commands, connected }
     }
 
-    /// Replaces the list of the workers' sockets. Links to sockets that are no longer listed finish
+    /// Replaces what the application is reached at. Links to sockets that are no longer listed finish
     /// what they have and close.
-    pub fn reload(&self, workers: Vec<PathBuf>) {
-        self.tell(Command::Workers(workers));
+    pub fn reload(&self, upstream: Upstream) {
+        self.tell(Command::Reload(upstream));
     }
 
     /// Answers what waits and runs, for as long as `deadline` allows, and ends. Jobs that come later

@@ -8,6 +8,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
+use flow::control::Upstream;
 use flow::{Body, Failure, Job, Mark, Stamp, Step};
 use http::{Method, StatusCode};
 use tokio::net::UnixStream;
@@ -23,7 +24,7 @@ use crate::{Settings, Status, variables};
 /// What the owner is told from outside its loop.
 #[derive(Debug)]
 pub(crate) enum Command {
-    Workers(Vec<PathBuf>),
+    Reload(Upstream),
     Connected(PathBuf, UnixStream),
     Content { link: usize, stream: u32, piece: Piece },
     Drain(oneshot::Sender<()>),
@@ -161,7 +162,7 @@ impl Owner {
 
     fn obey(&mut self, command: Command) {
         match command {
-            Command::Workers(paths) => self.list(paths),
+            Command::Reload(Upstream::Frames { sockets }) => self.list(sockets),
             Command::Connected(path, socket) => {
                 // A connection that came too late for a list it no longer stands in is dropped.
                 if let Some(place) = self.places.get_mut(&path) {

@@ -31,14 +31,15 @@ fn pair(prefix: &str, folder: &str) -> (String, String) {
 #[test]
 fn flask_shows_its_static_folder_and_public() {
     let folder = project(&["app.py", "static/a.css", "public/robots.txt"]);
-    let seen = shown(folder.path(), &found(Kind::Flask, "app.py"), None);
+    let seen = shown(folder.path(), &found(Kind::Python(Python::Flask), "app.py"), None);
     assert_eq!(seen, [pair("/static/", "static"), pair("/", "public")]);
 }
 
 #[test]
 fn static_folder_of_a_package_lies_beside_its_module() {
     let folder = project(&["flaskr/__init__.py", "flaskr/static/a.css", "static/b.css"]);
-    let seen = shown(folder.path(), &found(Kind::Flask, "flaskr/__init__.py"), None);
+    let seen =
+        shown(folder.path(), &found(Kind::Python(Python::Flask), "flaskr/__init__.py"), None);
     assert_eq!(seen, [pair("/static/", "flaskr/static")]);
 }
 
@@ -53,9 +54,12 @@ fn files_alone_are_shown_from_where_their_index_lies() {
 #[test]
 fn root_of_the_settings_replaces_public() {
     let folder = project(&["public/a", "dist/a"]);
-    let seen = shown(folder.path(), &found(Kind::Wsgi, "wsgi.py"), Some("dist"));
+    let seen = shown(folder.path(), &found(Kind::Python(Python::Wsgi), "wsgi.py"), Some("dist"));
     assert_eq!(seen, [pair("/", "dist")]);
-    assert!(shown(folder.path(), &found(Kind::Wsgi, "wsgi.py"), Some("gone")).is_empty());
+    assert!(
+        shown(folder.path(), &found(Kind::Python(Python::Wsgi), "wsgi.py"), Some("gone"))
+            .is_empty()
+    );
 }
 
 #[test]

@@ -1,21 +1,53 @@
 //! The values of `app`.
 
-use crate::App;
 use crate::problems::Fault;
 use crate::suggest::nearest;
+use crate::{APP_KINDS, App};
 
 /// What `app = "…"` asks for.
 pub(super) fn app(text: &str) -> Result<App, Fault> {
-    match text {
-        "flask" => Ok(App::Flask),
-        "django" => Ok(App::Django),
-        "wsgi" => Ok(App::Wsgi),
-        "static" => Ok(App::Static),
-        _ => match text.split_once(':') {
-            Some((module, callable)) => named(module, callable),
-            None => Err(unknown(text)),
-        },
+    if APP_KINDS.contains(&text) {
+        return Ok(App::Kind(text.to_owned()));
     }
+    if text.contains("://") {
+        return proxy(text);
+    }
+    match text.split_once(':') {
+        Some((module, callable)) => named(module, callable),
+        None => Err(unknown(text)),
+    }
+}
+
+/// What `command = "…"` asks for.
+pub(super) fn command(text: &str) -> Result<String, Fault> {
+    if text.trim().is_empty() {
+        return Err(Fault::new("`command` is empty", "write what is to be started, or remove it"));
+    }
+    if text.chars().any(char::is_control) {
+        let help = "put a longer script into a file of its own, and name that";
+        return Err(Fault::new("`command` must be one line", help));
+    }
+    Ok(text.to_owned())
+}
+
+/// A server's URL. Only its form is looked at: whether the server is there shows with the first
+/// request.
+fn proxy(text: &str) -> Result<App, Fault> {
+    let form = "write it like \"http://127.0.0.1:3000\"";
+    if text.starts_with("https://") {
+        return Err(Fault::new("davy passes requests on by plain HTTP only", form));
+    }
+    let Some(rest) = text.strip_prefix("http://") else {
+        return Err(Fault::new(format!("`app` can't be the URL \"{text}\""), form));
+    };
+    let (host, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
+    let graphic = |text: &str| text.bytes().all(|b| b.is_ascii_graphic() && !b"?#@".contains(&b));
+    let name = host.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok());
+    let name = name.map_or(host, |(name, _)| name);
+    if name.is_empty() || !graphic(host) || !graphic(path) {
+        return Err(Fault::new("`app` must be a URL of a host, perhaps a port and a path", form));
+    }
+    Ok(App::Proxy(text.to_owned()))
 }
 
 /// `module:callable`, as Gunicorn and others write it.
@@ -53,14 +85,11 @@ fn unknown(text: &str) -> Fault {
             format!("name the callable in it too, such as \"{module}:app\""),
         );
     }
-    if let Some(word) = nearest(text, WORDS) {
+    if let Some(word) = nearest(text, APP_KINDS) {
         return Fault::new(message, format!("did you mean \"{word}\"?"));
     }
-    let help = "write \"flask\", \"django\", \"wsgi\", \"static\" or \"module:callable\"";
-    if NOT_YET.contains(&text) {
-        return Fault::new(format!("this version can't run \"{text}\" applications yet"), help);
-    }
-    Fault::new(message, help)
+    let words = APP_KINDS.map(|word| format!("\"{word}\"")).join(", ");
+    Fault::new(message, format!("write {words}, \"module:callable\" or a URL"))
 }
 
 /// Whether a name can stand for something in Python; keywords are left to Python.
@@ -68,21 +97,3 @@ fn is_identifier(name: &str) -> bool {
     let letter = |c: char| c == '_' || c.is_alphabetic();
     name.starts_with(letter) && name.chars().all(|c| letter(c) || c.is_alphanumeric())
 }
-
-const WORDS: [&str; 4] = ["flask", "django", "wsgi", "static"];
-
-const NOT_YET: [&str; 13] = [
-    "fastapi",
-    "starlette",
-    "asgi",
-    "php",
-    "wordpress",
-    "laravel",
-    "symfony",
-    "rack",
-    "rails",
-    "sinatra",
-    "node",
-    "proxy",
-    "command",
-];

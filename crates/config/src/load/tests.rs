@@ -71,7 +71,7 @@ fn folders_and_pipes_are_not_waited_for() {
 
 #[test]
 fn problems_of_both_files_come_together_and_name_the_folder() {
-    let folder = folder(&[("davy.toml", b"workers = 0"), (".env", b"nonsense")]);
+    let folder = folder(&[("davy.toml", b"workers = 513"), (".env", b"nonsense")]);
     let report = load(folder.path()).unwrap_err();
     let files: Vec<&str> = report.problems.iter().map(|problem| problem.file.as_str()).collect();
     let name = |file| folder.path().join(file).display().to_string();

@@ -53,7 +53,7 @@ impl Hosts {
             .iter()
             .map(|site| {
                 let (jobs, waiting) = mpsc::channel(HAND_OVER_MAX);
-                let queue = Queue::start(settings::queue::settings(), waiting);
+                let queue = Queue::start(settings::queue::settings(site), waiting);
                 let site = site.clone();
                 Host { site, jobs, queue, mounts: Vec::new(), application: true }
             })
@@ -77,16 +77,15 @@ impl Hosts {
     pub(crate) fn take(&mut self, announcement: Announcement) -> Option<Announced> {
         let Announcement { site, message, folders } = announcement;
         let host = self.hosts.iter_mut().find(|host| host.site.name == site)?;
-        host.application = message.application;
+        host.application = message.upstream.is_some();
         host.mounts = message
             .mounts
             .into_iter()
             .zip(folders)
             .map(|(mount, folder)| web::Mount { prefix: mount.prefix, folder: Arc::new(folder) })
             .collect();
-        let announced =
-            Announced { workers: message.workers_wanted, connected: host.queue.connected() };
-        host.queue.reload(message.workers);
+        let announced = Announced { workers: message.wanted, connected: host.queue.connected() };
+        message.upstream.into_iter().for_each(|upstream| host.queue.reload(upstream));
         self.publish();
         Some(announced)
     }

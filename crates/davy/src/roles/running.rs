@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::PathBuf;
 
 use anyhow::bail;
 use app::workers::{Event, Settings, Workers};
-use flow::control::{Mount, Peer, ToEdge};
+use flow::control::{Mount, Peer, ToEdge, Upstream};
 use proc::Channel;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -18,14 +17,23 @@ pub(crate) struct Running {
     workers: Option<(Workers, mpsc::Receiver<Event>)>,
     /// How many workers there will be.
     wanted: usize,
-    /// The sockets of the workers that are ready; None until the first of them are.
-    sockets: Option<Vec<PathBuf>>,
+    state: State,
+}
+
+/// How far a site is.
+enum State {
+    /// There is nothing to tell the edge yet.
+    Starting,
+    /// It has files alone.
+    Files,
+    /// Its application answers there.
+    Up(Upstream),
 }
 
 impl Running {
     /// A site without workers so far.
     pub(crate) fn new(folders: BTreeMap<String, OwnedFd>, edge: Option<Channel>) -> Running {
-        Running { folders, edge, workers: None, wanted: 0, sockets: None }
+        Running { folders, edge, workers: None, wanted: 0, state: State::Starting }
     }
 
     /// Starts the workers; the edge is told when they are ready.
@@ -36,7 +44,7 @@ impl Running {
 
     /// A site of files alone is ready at once.
     pub(crate) fn announce_files(&mut self) {
-        self.sockets = Some(Vec::new());
+        self.state = State::Files;
         self.announce();
     }
 
@@ -56,7 +64,7 @@ impl Running {
         };
         match event {
             Some(Event::Changed(sockets)) => {
-                self.sockets = Some(sockets);
+                self.state = State::Up(Upstream::Frames { sockets });
                 self.announce();
                 Ok(())
             }
@@ -81,15 +89,18 @@ impl Running {
     }
 
     fn announce(&self) {
-        let (Some(edge), Some(sockets)) = (&self.edge, &self.sockets) else { return };
+        let Some(edge) = &self.edge else { return };
+        let upstream = match &self.state {
+            State::Starting => return,
+            State::Files => None,
+            State::Up(upstream) => Some(upstream.clone()),
+        };
         let (mounts, folders): (Vec<Mount>, Vec<BorrowedFd<'_>>) = self
             .folders
             .iter()
             .map(|(prefix, folder)| (Mount { prefix: prefix.clone() }, folder.as_fd()))
             .unzip();
-        let application = self.workers.is_some();
-        let (workers, workers_wanted) = (sockets.clone(), self.wanted);
-        let message = ToEdge { workers, workers_wanted, mounts, application };
+        let message = ToEdge { upstream, wanted: self.wanted, mounts };
         if let Err(error) = edge.try_send(&message, &folders) {
             tracing::warn!(%error, "the edge could not be told of the site's workers");
         }

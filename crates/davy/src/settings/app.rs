@@ -5,11 +5,9 @@ use config::{App, Config};
 /// What davy.toml says of the application, in the words of the crate `app`.
 pub(crate) fn asked(config: &Config) -> Option<String> {
     Some(match config.app.as_ref()? {
-        App::Flask => "flask".into(),
-        App::Django => "django".into(),
-        App::Wsgi => "wsgi".into(),
-        App::Static => "static".into(),
+        App::Kind(word) => word.clone(),
         App::Callable { module, callable } => format!("{module}:{callable}"),
+        App::Proxy(url) => url.clone(),
     })
 }
 

@@ -2,7 +2,10 @@
 
 use queue::Settings;
 
-/// The limits in number and time. davy.toml has no say in them yet.
-pub(crate) fn settings() -> Settings {
-    Settings::default()
+use crate::settings::start::EdgeSite;
+
+/// The limits in number and time.
+pub(crate) fn settings(site: &EdgeSite) -> Settings {
+    let waiting_max = usize::try_from(site.limits.waiting).unwrap_or(usize::MAX);
+    Settings { waiting_max, wait_max: site.limits.wait }
 }

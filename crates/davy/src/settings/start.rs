@@ -29,6 +29,8 @@ pub(crate) struct EdgeSite {
     pub(crate) domain: String,
     pub(crate) aliases: Vec<String>,
     pub(crate) address: Vec<IpAddr>,
+    /// What its queue holds, and for how long.
+    pub(crate) limits: config::Limits,
 }
 
 impl EdgeSite {
@@ -48,6 +50,7 @@ impl EdgeSite {
             domain: config.domain.clone().unwrap_or_else(|| format!("{label}.localhost")),
             aliases: config.aliases.clone(),
             address,
+            limits: config.limits.clone(),
         }
     }
 }

@@ -74,7 +74,7 @@ impl Played {
     async fn start(scene: &Scene) -> Played {
         let path = scene.socket("w");
         let listener = UnixListener::bind(&path).unwrap();
-        scene.queue.reload(vec![path]);
+        scene.queue.reload(Upstream::Frames { sockets: vec![path] });
         Played::accept(&listener).await
     }
 
@@ -117,7 +117,7 @@ fn end(stream: u32) -> Frame {
 async fn another_worker_answers(scene: &Scene, answer: oneshot::Receiver<Answer>) {
     let path = scene.socket("new");
     let listener = UnixListener::bind(&path).unwrap();
-    scene.queue.reload(vec![path]);
+    scene.queue.reload(Upstream::Frames { sockets: vec![path] });
     let mut new = Played::accept(&listener).await;
     let (stream, _) = new.hear_request().await;
     new.say(&[head(stream, b"ok"), end(stream)]).await;
@@ -214,7 +214,7 @@ async fn a_worker_that_dies_fails_its_request_at_step_app_and_is_tried_again() {
     let scene = Scene::new();
     let path = scene.socket("w");
     let listener = UnixListener::bind(&path).unwrap();
-    scene.queue.reload(vec![path]);
+    scene.queue.reload(Upstream::Frames { sockets: vec![path] });
     let mut worker = Played::accept(&listener).await;
     let first = scene.ask(Body::Empty);
     worker.hear_request().await;
@@ -305,7 +305,7 @@ async fn a_socket_that_is_no_longer_listed_finishes_what_it_has() {
 
     let path = scene.socket("new");
     let listener = UnixListener::bind(&path).unwrap();
-    scene.queue.reload(vec![path]);
+    scene.queue.reload(Upstream::Frames { sockets: vec![path] });
     let mut new = Played::accept(&listener).await;
     let second = scene.ask(Body::Empty);
     let (other, _) = new.hear_request().await;
@@ -381,7 +381,7 @@ async fn garbage_on_the_socket_ends_the_link() {
     let scene = Scene::new();
     let path = scene.socket("w");
     let listener = UnixListener::bind(&path).unwrap();
-    scene.queue.reload(vec![path.clone()]);
+    scene.queue.reload(Upstream::Frames { sockets: vec![path.clone()] });
     let (mut socket, _) = listener.accept().await.unwrap();
     socket.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
     let mut rest = Vec::new();
@@ -400,7 +400,7 @@ async fn a_worker_that_ends_as_a_request_arrives_costs_the_queue_nothing() {
     let scene = Scene::new();
     let path = scene.socket("w");
     let listener = UnixListener::bind(&path).unwrap();
-    scene.queue.reload(vec![path]);
+    scene.queue.reload(Upstream::Frames { sockets: vec![path] });
     let (signal, waiter) = UnixStream::pair().unwrap();
     // The queue takes what is ready in no fixed order: often enough, all orders come.
     for _ in 0..32 {
@@ -428,7 +428,7 @@ async fn a_worker_that_greets_and_goes_on_with_garbage_is_not_counted() {
     let scene = Scene::new();
     let path = scene.socket("w");
     let listener = UnixListener::bind(&path).unwrap();
-    scene.queue.reload(vec![path]);
+    scene.queue.reload(Upstream::Frames { sockets: vec![path] });
     let (mut socket, _) = listener.accept().await.unwrap();
     let mut out = BytesMut::new();
     frame::encode(&Frame::Hello { version: 1, concurrency: 1, pid: 4711 }, &mut out);
@@ -489,7 +489,7 @@ async fn what_is_behind_a_slow_request_is_recalled_for_another_worker_and_its_la
     }
     let path = scene.socket("other");
     let listener = UnixListener::bind(&path).unwrap();
-    scene.queue.reload(vec![scene.socket("w"), path]);
+    scene.queue.reload(Upstream::Frames { sockets: vec![scene.socket("w"), path] });
     let mut other = Played::accept(&listener).await;
     for answer in [second, third] {
         let (stream, _) = other.hear_request().await;
@@ -541,7 +541,7 @@ async fn a_post_with_its_content_comes_back_from_a_worker_that_stops() {
     old.say(&[Frame::GoAway { last: stream - 1 }]).await;
     let path = scene.socket("new");
     let listener = UnixListener::bind(&path).unwrap();
-    scene.queue.reload(vec![path]);
+    scene.queue.reload(Upstream::Frames { sockets: vec![path] });
     let mut new = Played::accept(&listener).await;
     let (stream, content) = new.hear_request().await;
     assert_eq!(content, Content::Follows);
