@@ -13,6 +13,7 @@ mod secret;
 
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use app::dependencies::Dependencies;
 use app::detect::{Asked, Disk, Found, Kind as AppKind, detect};
@@ -155,8 +156,12 @@ fn settings(config: &Config, origins: &Origins, filled: &Filled) -> Vec<Setting>
         "aliases": config.aliases,
         "address": config.address,
         "app": settings::app::asked(config),
+        "command": config.command,
         "root": config.root,
         "workers": config.workers,
+        "workers_max": config.workers_max,
+        "threads": config.threads,
+        "limits": limits(&config.limits),
         "db": config.db,
     });
     let mut found = Vec::new();
@@ -164,7 +169,7 @@ fn settings(config: &Config, origins: &Origins, filled: &Filled) -> Vec<Setting>
         match (&name.table, &*name.name) {
             (None, "env") => found.extend(variables(config, origins)),
             // The names in the table follow.
-            (None, "db") => {}
+            (None, "limits" | "db") => {}
             (None, plain) => found.push(setting(&name, &values[plain], origins, filled)),
             (Some(table), plain) => {
                 found.push(setting(&name, &values[table.as_str()][plain], origins, filled));
@@ -172,6 +177,24 @@ fn settings(config: &Config, origins: &Origins, filled: &Filled) -> Vec<Setting>
         }
     }
     found
+}
+
+/// The limits, as they would be written.
+fn limits(limits: &config::Limits) -> Value {
+    let time = |time: Duration| format!("{}s", time.as_secs());
+    let size = |bytes: u64| match bytes % (1 << 20) {
+        0 => format!("{}MB", bytes >> 20),
+        _ => format!("{}KB", bytes >> 10),
+    };
+    json!({
+        "request": time(limits.request),
+        "waiting": limits.waiting,
+        "wait": time(limits.wait),
+        "requests": limits.requests.unwrap_or_default(),
+        "age": limits.age.map(time),
+        "memory": limits.memory.map(size),
+        "idle": time(limits.idle),
+    })
 }
 
 fn setting(name: &Name, value: &Value, origins: &Origins, filled: &Filled) -> Setting {
