@@ -156,7 +156,22 @@ pub enum Upstream {
     Frames {
         /// The UNIX sockets of those that are ready.
         sockets: Vec<PathBuf>,
+        /// Whether the edge stands between them and slow clients.
+        buffering: Buffering,
     },
+}
+
+/// What becomes of content when one side is slower than the other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Buffering {
+    /// Content is taken in, in memory and on disk: uploads before a worker is taken, answers as
+    /// fast as they are made. For workers that run a request at a time.
+    #[default]
+    Whole,
+    /// Both directions stream at once, each as fast as its slower side. For workers that run many
+    /// requests at a time.
+    Streamed,
 }
 
 /// A folder of files, served below a path.

@@ -17,9 +17,11 @@ mod frame;
 pub mod fuzz;
 mod link;
 mod owner;
+mod spool;
 mod stream;
 mod variables;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use flow::Job;
@@ -36,11 +38,22 @@ pub struct Settings {
     pub waiting_max: usize,
     /// How long a request may wait for a worker before it is answered 503.
     pub wait_max: Duration,
+    /// The folder for content that waits for a worker or a slow client; a file there has no name.
+    pub spool: PathBuf,
+    /// How long these files may be together, in bytes. Beyond, uploads are answered 503, and answers
+    /// wait for their clients at the worker.
+    pub spool_bytes_max: u64,
 }
 
-impl Default for Settings {
-    fn default() -> Self {
-        Settings { waiting_max: 1000, wait_max: Duration::from_secs(30) }
+impl Settings {
+    /// The usual limits, with files in `spool`.
+    pub fn new(spool: PathBuf) -> Settings {
+        Settings {
+            waiting_max: 1000,
+            wait_max: Duration::from_secs(30),
+            spool,
+            spool_bytes_max: 4 << 30,
+        }
     }
 }
 

@@ -12,11 +12,11 @@ use flow::{Body, Failure, Step};
 use http::StatusCode;
 use tokio::io::AsyncReadExt;
 use tokio::net::UnixStream;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Semaphore;
 
 use crate::dispatch::JobKey;
 use crate::frame::{self, Content, Frame, REQUEST_WINDOW, VERSION, WireError};
-use crate::stream::{Stream, StreamError, Ticket};
+use crate::stream::{Outlet, Stream, StreamError, Ticket};
 
 /// A connection to a worker.
 pub(crate) struct Link {
@@ -183,11 +183,7 @@ impl Link {
     }
 
     /// Reads what is there and works it off. The news counts also when the link has ended.
-    pub(crate) fn read(
-        &mut self,
-        wake: &Arc<Notify>,
-        news: &mut Vec<News>,
-    ) -> Result<(), LinkError> {
+    pub(crate) fn read(&mut self, outlet: &Outlet, news: &mut Vec<News>) -> Result<(), LinkError> {
         while let Some(read) = self.read_some() {
             match read {
                 Ok(0) => return Err(LinkError::Closed),
@@ -196,7 +192,7 @@ impl Link {
                 Err(error) => return Err(error.into()),
                 Ok(_) => {
                     while let Some(frame) = frame::decode(&mut self.incoming)? {
-                        self.take(frame, wake, news)?;
+                        self.take(frame, outlet, news)?;
                     }
                 }
             }
@@ -205,7 +201,7 @@ impl Link {
                 break;
             }
         }
-        self.streams.values_mut().for_each(|stream| stream.flow(wake));
+        self.streams.values_mut().for_each(|stream| stream.flow(outlet));
         if self.recalled.len() > RECALLED_MAX { Err(LinkError::Deaf) } else { Ok(()) }
     }
 
@@ -227,7 +223,7 @@ impl Link {
     fn take(
         &mut self,
         frame: Frame,
-        wake: &Arc<Notify>,
+        outlet: &Outlet,
         news: &mut Vec<News>,
     ) -> Result<(), LinkError> {
         match frame {
@@ -252,7 +248,7 @@ impl Link {
             }
             Frame::Data { stream, content } => {
                 let entry = self.streams.get_mut(&stream).ok_or(LinkError::OutOfPlace)?;
-                entry.data(content, wake)?;
+                entry.data(content, outlet)?;
             }
             Frame::End { stream, ended: Some(ended) } => {
                 let entry = self.streams.remove(&stream).ok_or(LinkError::OutOfPlace)?;
@@ -265,7 +261,7 @@ impl Link {
                 let failure = Failure::new(Step::App, StatusCode::INTERNAL_SERVER_ERROR, reason);
                 let took = (started.0 != 0).then(|| ended.since(started));
                 news.push(News::Ended(entry.job, took));
-                entry.fail(failure, wake);
+                entry.fail(failure, outlet);
             }
             Frame::Credit { stream, bytes } => {
                 // Credit may cross the stream's end.
@@ -275,7 +271,7 @@ impl Link {
             }
             Frame::GoAway { last } => {
                 self.leaving = true;
-                news.push(News::Leaving(self.take_back(last, wake)));
+                news.push(News::Leaving(self.take_back(last, outlet)));
             }
             Frame::Hello { .. } | Frame::Request { .. } | Frame::End { ended: None, .. } => {
                 return Err(LinkError::OutOfPlace);
@@ -285,7 +281,7 @@ impl Link {
     }
 
     /// Takes the requests above `last` back: the worker will not run them.
-    fn take_back(&mut self, last: u32, wake: &Arc<Notify>) -> Vec<Ticket> {
+    fn take_back(&mut self, last: u32, outlet: &Outlet) -> Vec<Ticket> {
         let above = self.streams.split_off(&last.saturating_add(1));
         let mut tickets = Vec::new();
         for stream in above.into_values() {
@@ -294,7 +290,7 @@ impl Link {
             } else {
                 let cause = "the worker stopped before it ran the request";
                 let status = StatusCode::SERVICE_UNAVAILABLE;
-                stream.fail(Failure::new(Step::Queue, status, cause), wake);
+                stream.fail(Failure::new(Step::Queue, status, cause), outlet);
             }
         }
         tickets
@@ -347,11 +343,11 @@ impl Link {
     }
 
     /// Ends the link: what the worker was at gets a failure. Returns how many requests that were.
-    pub(crate) fn close(self, error: &LinkError, wake: &Arc<Notify>) -> usize {
+    pub(crate) fn close(self, error: &LinkError, outlet: &Outlet) -> usize {
         let running = self.streams.len();
         for stream in self.streams.into_values() {
             let cause = format!("worker {} ended while it was at the request: {error}", self.pid);
-            stream.fail(Failure::new(Step::App, StatusCode::BAD_GATEWAY, cause), wake);
+            stream.fail(Failure::new(Step::App, StatusCode::BAD_GATEWAY, cause), outlet);
         }
         running
     }

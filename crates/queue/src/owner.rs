@@ -3,22 +3,23 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::pin::pin;
-use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
-use flow::control::Upstream;
+use flow::control::{Buffering, Upstream};
 use flow::{Body, Failure, Job, Mark, Stamp, Step};
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{Method, StatusCode};
 use tokio::net::UnixStream;
-use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use crate::dispatch::{Action, Dispatch, Event, Handing, JobKey, Refusal};
 use crate::link::{Link, LinkError, News, Upload};
-use crate::stream::Ticket;
+use crate::spool::{ReceiveError, Received, Spool};
+use crate::stream::{Outlet, Ticket};
 use crate::{Settings, Status, variables};
 
 /// What the owner is told from outside its loop.
@@ -26,7 +27,13 @@ use crate::{Settings, Status, variables};
 pub(crate) enum Command {
     Reload(Upstream),
     Connected(PathBuf, UnixStream),
-    Content { link: usize, stream: u32, piece: Piece },
+    /// A request all of whose content is here now; None: it will not come.
+    Received(Option<Box<Job>>),
+    Content {
+        link: usize,
+        stream: u32,
+        piece: Piece,
+    },
     Drain(oneshot::Sender<()>),
     Status(oneshot::Sender<Status>),
 }
@@ -56,8 +63,10 @@ pub(crate) struct Owner {
     next_link: usize,
     places: HashMap<PathBuf, Place>,
     actions: Vec<Action>,
-    /// Woken when a visitor took content or went away.
-    wake: Arc<Notify>,
+    outlet: Outlet,
+    spool: Spool,
+    /// Uploads that are taken in before their requests wait for a worker.
+    receiving: usize,
     connected: watch::Sender<usize>,
     commands: mpsc::WeakUnboundedSender<Command>,
     draining: Option<oneshot::Sender<()>>,
@@ -73,6 +82,7 @@ impl Owner {
         connected: watch::Sender<usize>,
         commands: mpsc::WeakUnboundedSender<Command>,
     ) -> Owner {
+        let spool = Spool::new(settings.spool.clone(), settings.spool_bytes_max);
         Owner {
             dispatch: Dispatch::new(settings.clone()),
             settings,
@@ -82,7 +92,9 @@ impl Owner {
             next_link: 0,
             places: HashMap::new(),
             actions: Vec::new(),
-            wake: Arc::new(Notify::new()),
+            outlet: Outlet::new(Some(spool.clone())),
+            spool,
+            receiving: 0,
             connected,
             commands,
             draining: None,
@@ -102,7 +114,7 @@ impl Owner {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let (mut recall, mut armed) = (pin!(tokio::time::sleep(Duration::ZERO)), false);
-        let wake = self.wake.clone();
+        let wake = self.outlet.wake.clone();
         let (mut open, mut handles, mut ticked) = (true, true, false);
         while open || handles || self.busy() {
             let busy = self.busy();
@@ -153,7 +165,7 @@ impl Owner {
     }
 
     fn busy(&self) -> bool {
-        !self.jobs.is_empty() || self.running() > 0
+        !self.jobs.is_empty() || self.running() > 0 || self.receiving > 0
     }
 
     fn running(&self) -> usize {
@@ -162,7 +174,15 @@ impl Owner {
 
     fn obey(&mut self, command: Command) {
         match command {
-            Command::Reload(Upstream::Frames { sockets }) => self.list(sockets),
+            Command::Reload(Upstream::Frames { sockets, buffering }) => {
+                let whole = buffering == Buffering::Whole;
+                self.outlet.spool = whole.then(|| self.spool.clone());
+                self.list(sockets);
+            }
+            Command::Received(job) => {
+                self.receiving -= 1;
+                job.into_iter().for_each(|job| self.admit(*job));
+            }
             Command::Connected(path, socket) => {
                 // A connection that came too late for a list it no longer stands in is dropped.
                 if let Some(place) = self.places.get_mut(&path) {
@@ -233,9 +253,26 @@ impl Owner {
     }
 
     fn arrive(&mut self, job: Job) {
+        job.request.trace.mark(Mark::Queued, Stamp::now());
+        match (&job.request.body, &self.outlet.spool, self.commands.upgrade()) {
+            (Body::Stream(_), Some(spool), Some(commands)) => {
+                if self.receiving >= self.settings.waiting_max {
+                    return drop(job.reply.send(Err(self.refusal(Refusal::Full))));
+                }
+                self.receiving += 1;
+                let spool = spool.clone();
+                tokio::spawn(async move {
+                    let _ = commands.send(Command::Received(receive(spool, job).await));
+                });
+            }
+            _ => self.admit(job),
+        }
+    }
+
+    /// Lets a request wait for a worker.
+    fn admit(&mut self, job: Job) {
         let now = Stamp::now();
         let Job { request, reply } = job;
-        request.trace.mark(Mark::Queued, now);
         let variables = match variables::encode(&request) {
             Ok(variables) => variables,
             Err(failure) => return drop(reply.send(Err(failure))),
@@ -268,7 +305,7 @@ impl Owner {
         let mut read = Vec::new();
         for (key, link) in &mut self.links {
             let mut news = Vec::new();
-            let end = link.read(&self.wake, &mut news);
+            let end = link.read(&self.outlet, &mut news);
             read.push((*key, news, end));
         }
         for (key, news, end) in read {
@@ -322,7 +359,7 @@ impl Owner {
         self.step(Event::Down(key));
         self.count_connected();
         let pid = link.pid;
-        let failed = link.close(error, &self.wake);
+        let failed = link.close(error, &self.outlet);
         if failed > 0 {
             tracing::warn!(pid, failed, %error, "a worker went away with requests in hand");
         }
@@ -447,6 +484,35 @@ impl Owner {
             }
         }
         ended.iter().for_each(|(key, error)| self.unlink(*key, error));
+    }
+}
+
+/// Takes a request's content in, unless the visitor goes away meanwhile. Its length is known then.
+async fn receive(spool: Spool, job: Job) -> Option<Box<Job>> {
+    let Job { mut request, mut reply } = job;
+    let body = std::mem::take(&mut request.body);
+    let received = tokio::select! {
+        received = spool.receive(body) => received,
+        () = reply.closed() => return None,
+    };
+    match received {
+        Ok(Received { body, bytes }) => {
+            request.body = body;
+            request.head.headers.remove(TRANSFER_ENCODING);
+            request.head.headers.insert(CONTENT_LENGTH, bytes.into());
+            Some(Box::new(Job { request, reply }))
+        }
+        Err(error) => {
+            let (step, status, retry_after) = match error {
+                ReceiveError::Client(_) => (Step::Web, StatusCode::BAD_REQUEST, None),
+                ReceiveError::Full(_) => {
+                    (Step::Queue, StatusCode::SERVICE_UNAVAILABLE, Some(RETRY_AFTER))
+                }
+            };
+            let failure = Failure { retry_after, ..Failure::new(step, status, error.to_string()) };
+            let _ = reply.send(Err(failure));
+            None
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use tokio::sync::{Notify, Semaphore, oneshot};
 use crate::answer;
 use crate::dispatch::{Handing, JobKey};
 use crate::frame::RESPONSE_WINDOW;
+use crate::spool::Spool;
 
 /// A request on its way to a worker.
 pub(crate) struct Ticket {
@@ -62,6 +63,30 @@ enum State {
     Streaming(Writer),
     /// Nobody waits any more; the rest of the worker's answer is dropped.
     Given,
+}
+
+/// Where the content of answers goes.
+#[derive(Clone)]
+pub(crate) struct Outlet {
+    /// Woken when content was taken, or its reader has gone.
+    pub(crate) wake: Arc<Notify>,
+    /// What stands between a worker and a slow client, if anything does.
+    pub(crate) spool: Option<Spool>,
+}
+
+impl Outlet {
+    pub(crate) fn new(spool: Option<Spool>) -> Outlet {
+        Outlet { wake: Arc::default(), spool }
+    }
+
+    /// A way for the content of one answer.
+    fn open(&self) -> (Writer, Body) {
+        let (writer, body) = Body::channel_waking(RESPONSE_WINDOW, self.wake.clone());
+        match &self.spool {
+            Some(spool) => (writer, spool.through(body)),
+            None => (writer, body),
+        }
+    }
 }
 
 /// The worker sent more than it had credit for, or frames in the wrong order.
@@ -147,9 +172,9 @@ impl Stream {
     }
 
     /// A DATA frame.
-    pub(crate) fn data(&mut self, content: Bytes, wake: &Arc<Notify>) -> Result<(), StreamError> {
+    pub(crate) fn data(&mut self, content: Bytes, outlet: &Outlet) -> Result<(), StreamError> {
         self.take(content.len())?;
-        self.flow(wake);
+        self.flow(outlet);
         match &self.state {
             State::Awaited(_) => Err(StreamError::NoHead),
             State::Streaming(writer) => writer.push(content).map_err(|_| StreamError::NoCredit),
@@ -185,10 +210,10 @@ impl Stream {
     }
 
     /// The stream is over without a good end: by an ABORT frame, or with its link.
-    pub(crate) fn fail(self, failure: Failure, wake: &Arc<Notify>) {
+    pub(crate) fn fail(self, failure: Failure, outlet: &Outlet) {
         let mut this = self;
         this.end_upload();
-        this.flow(wake);
+        this.flow(outlet);
         match this.state {
             State::Awaited(reply) => drop(reply.send(Err(failure))),
             State::Streaming(writer) => writer.fail(BodyError::Failed(failure.to_string())),
@@ -197,7 +222,7 @@ impl Stream {
     }
 
     /// Hands a kept-back head on, its content still to come.
-    pub(crate) fn flow(&mut self, wake: &Arc<Notify>) {
+    pub(crate) fn flow(&mut self, outlet: &Outlet) {
         if !matches!(self.state, State::Headed { .. }) {
             return;
         }
@@ -206,7 +231,7 @@ impl Stream {
         else {
             return;
         };
-        let (writer, body) = Body::channel_waking(RESPONSE_WINDOW, wake.clone());
+        let (writer, body) = outlet.open();
         // The window was checked when the content came, so it fits.
         let _ = writer.push(content);
         let _ = reply.send(Ok(Response { head: *head, body }));

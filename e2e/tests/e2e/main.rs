@@ -22,6 +22,7 @@ mod machine;
 mod names;
 mod ports;
 mod sites;
+mod slow_clients;
 mod status;
 mod streams;
 mod trace;

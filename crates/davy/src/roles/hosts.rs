@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use web::Sites;
 
+use crate::place::Place;
 use crate::settings;
 use crate::settings::start::EdgeSite;
 
@@ -47,13 +48,16 @@ pub(crate) struct Announced {
 impl Hosts {
     /// Starts a queue for each site, on the current runtime. Until a site announces itself its
     /// requests wait there.
-    pub(crate) fn start(sites: &[EdgeSite]) -> (Hosts, mpsc::Receiver<Announcement>) {
+    pub(crate) fn start(
+        place: &Place,
+        sites: &[EdgeSite],
+    ) -> (Hosts, mpsc::Receiver<Announcement>) {
         let (announced, announcements) = mpsc::channel(ANNOUNCEMENTS_MAX);
         let hosts = sites
             .iter()
             .map(|site| {
                 let (jobs, waiting) = mpsc::channel(HAND_OVER_MAX);
-                let queue = Queue::start(settings::queue::settings(site), waiting);
+                let queue = Queue::start(settings::queue::settings(place, site), waiting);
                 let site = site.clone();
                 Host { site, jobs, queue, mounts: Vec::new(), application: true }
             })

@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use anyhow::bail;
 use app::workers::{Event, Settings, Workers};
-use flow::control::{Mount, Peer, ToEdge, Upstream};
+use flow::control::{Buffering, Mount, Peer, ToEdge, Upstream};
 use proc::Channel;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -64,7 +64,7 @@ impl Running {
         };
         match event {
             Some(Event::Changed(sockets)) => {
-                self.state = State::Up(Upstream::Frames { sockets });
+                self.state = State::Up(Upstream::Frames { sockets, buffering: Buffering::Whole });
                 self.announce();
                 Ok(())
             }

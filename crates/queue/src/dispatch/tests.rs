@@ -1,18 +1,27 @@
 //! The policy in virtual time.
 
 use std::collections::{BTreeSet, HashMap};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use proptest::prelude::*;
 
 use super::*;
 
+fn settings() -> Settings {
+    Settings::new(PathBuf::new())
+}
+
 /// The policy with a clock in milliseconds.
 struct Scene(Dispatch);
 
 impl Scene {
     fn new(waiting_max: usize) -> Scene {
-        Scene(Dispatch::new(Settings { waiting_max, wait_max: Duration::from_millis(30) }))
+        Scene(Dispatch::new(Settings {
+            waiting_max,
+            wait_max: Duration::from_millis(30),
+            ..settings()
+        }))
     }
 
     fn at(&mut self, ms: u64, event: Event) -> Vec<Action> {
@@ -284,7 +293,7 @@ struct Stage {
 
 impl Stage {
     fn new(workers: usize) -> Stage {
-        let mut scene = Scene(Dispatch::new(Settings::default()));
+        let mut scene = Scene(Dispatch::new(settings()));
         (0..workers).for_each(|worker| scene.experienced(worker, 100, QUICK));
         // The last one that gained experience was handed all of it: the others are idle again.
         let at = (0..workers).map(|worker| (worker, (VecDeque::new(), 0))).collect();

@@ -1,6 +1,7 @@
 //! The queue with workers over real UNIX sockets; the worker's side is played frame by frame.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use bytes::BytesMut;
 use flow::{Answer, Body, Client, Request, RequestId, Scheme, Trace};
@@ -11,6 +12,12 @@ use super::*;
 use crate::Queue;
 use crate::frame::{self, Content, Frame};
 
+fn settings() -> Settings {
+    Settings::new(PathBuf::new())
+}
+
+mod slow_clients;
+
 /// A queue, and a worker's socket that it is told of.
 struct Scene {
     queue: Queue,
@@ -20,13 +27,15 @@ struct Scene {
 
 impl Scene {
     fn new() -> Scene {
-        Scene::with(Settings::default())
+        Scene::with(settings())
     }
 
-    fn with(settings: Settings) -> Scene {
+    fn with(mut settings: Settings) -> Scene {
         let (jobs, receiver) = mpsc::channel(64);
+        let folder = tempfile::tempdir().unwrap();
+        folder.path().clone_into(&mut settings.spool);
         let queue = Queue::start(settings, receiver);
-        Scene { queue, jobs, folder: tempfile::tempdir().unwrap() }
+        Scene { queue, jobs, folder }
     }
 
     fn socket(&self, name: &str) -> PathBuf {
@@ -72,9 +81,13 @@ impl Played {
     }
 
     async fn start(scene: &Scene) -> Played {
+        Played::start_as(scene, Buffering::Whole).await
+    }
+
+    async fn start_as(scene: &Scene, buffering: Buffering) -> Played {
         let path = scene.socket("w");
         let listener = UnixListener::bind(&path).unwrap();
-        scene.queue.reload(Upstream::Frames { sockets: vec![path] });
+        scene.queue.reload(Upstream::Frames { sockets: vec![path], buffering });
         Played::accept(&listener).await
     }
 
@@ -117,7 +130,7 @@ fn end(stream: u32) -> Frame {
 async fn another_worker_answers(scene: &Scene, answer: oneshot::Receiver<Answer>) {
     let path = scene.socket("new");
     let listener = UnixListener::bind(&path).unwrap();
-    scene.queue.reload(Upstream::Frames { sockets: vec![path] });
+    scene.queue.reload(Upstream::Frames { sockets: vec![path], buffering: Buffering::Whole });
     let mut new = Played::accept(&listener).await;
     let (stream, _) = new.hear_request().await;
     new.say(&[head(stream, b"ok"), end(stream)]).await;
@@ -214,7 +227,7 @@ async fn a_worker_that_dies_fails_its_request_at_step_app_and_is_tried_again() {
     let scene = Scene::new();
     let path = scene.socket("w");
     let listener = UnixListener::bind(&path).unwrap();
-    scene.queue.reload(Upstream::Frames { sockets: vec![path] });
+    scene.queue.reload(Upstream::Frames { sockets: vec![path], buffering: Buffering::Whole });
     let mut worker = Played::accept(&listener).await;
     let first = scene.ask(Body::Empty);
     worker.hear_request().await;
@@ -266,7 +279,7 @@ async fn a_visitor_that_goes_away_is_told_to_the_worker() {
 #[tokio::test]
 async fn content_without_credit_ends_the_link_and_not_the_queue() {
     let scene = Scene::new();
-    let mut worker = Played::start(&scene).await;
+    let mut worker = Played::start_as(&scene, Buffering::Streamed).await;
     let answer = scene.ask(Body::Empty);
     let (stream, _) = worker.hear_request().await;
     worker.say(&[head(stream, b"")]).await;
@@ -286,7 +299,7 @@ async fn content_without_credit_ends_the_link_and_not_the_queue() {
 #[tokio::test(start_paused = true)]
 async fn a_request_that_waits_too_long_is_refused_with_a_time_to_retry() {
     let wait_max = Duration::from_millis(50);
-    let scene = Scene::with(Settings { waiting_max: 1, wait_max });
+    let scene = Scene::with(Settings { waiting_max: 1, wait_max, ..settings() });
     let (first, second) = (scene.ask(Body::Empty), scene.ask(Body::Empty));
     let full = second.await.unwrap().unwrap_err();
     assert_eq!((full.step, full.status.as_u16()), (Step::Queue, 503));
@@ -305,7 +318,7 @@ async fn a_socket_that_is_no_longer_listed_finishes_what_it_has() {
 
     let path = scene.socket("new");
     let listener = UnixListener::bind(&path).unwrap();
-    scene.queue.reload(Upstream::Frames { sockets: vec![path] });
+    scene.queue.reload(Upstream::Frames { sockets: vec![path], buffering: Buffering::Whole });
     let mut new = Played::accept(&listener).await;
     let second = scene.ask(Body::Empty);
     let (other, _) = new.hear_request().await;
@@ -381,7 +394,9 @@ async fn garbage_on_the_socket_ends_the_link() {
     let scene = Scene::new();
     let path = scene.socket("w");
     let listener = UnixListener::bind(&path).unwrap();
-    scene.queue.reload(Upstream::Frames { sockets: vec![path.clone()] });
+    scene
+        .queue
+        .reload(Upstream::Frames { sockets: vec![path.clone()], buffering: Buffering::Whole });
     let (mut socket, _) = listener.accept().await.unwrap();
     socket.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
     let mut rest = Vec::new();
@@ -400,7 +415,7 @@ async fn a_worker_that_ends_as_a_request_arrives_costs_the_queue_nothing() {
     let scene = Scene::new();
     let path = scene.socket("w");
     let listener = UnixListener::bind(&path).unwrap();
-    scene.queue.reload(Upstream::Frames { sockets: vec![path] });
+    scene.queue.reload(Upstream::Frames { sockets: vec![path], buffering: Buffering::Whole });
     let (signal, waiter) = UnixStream::pair().unwrap();
     // The queue takes what is ready in no fixed order: often enough, all orders come.
     for _ in 0..32 {
@@ -428,7 +443,7 @@ async fn a_worker_that_greets_and_goes_on_with_garbage_is_not_counted() {
     let scene = Scene::new();
     let path = scene.socket("w");
     let listener = UnixListener::bind(&path).unwrap();
-    scene.queue.reload(Upstream::Frames { sockets: vec![path] });
+    scene.queue.reload(Upstream::Frames { sockets: vec![path], buffering: Buffering::Whole });
     let (mut socket, _) = listener.accept().await.unwrap();
     let mut out = BytesMut::new();
     frame::encode(&Frame::Hello { version: 1, concurrency: 1, pid: 4711 }, &mut out);
@@ -445,7 +460,7 @@ async fn a_worker_that_greets_and_goes_on_with_garbage_is_not_counted() {
 
 #[tokio::test(start_paused = true)]
 async fn a_visitor_that_goes_away_gives_up_its_place_in_the_queue() {
-    let scene = Scene::with(Settings { waiting_max: 1, ..Settings::default() });
+    let scene = Scene::with(Settings { waiting_max: 1, ..settings() });
     drop(scene.ask(Body::Empty));
     tokio::time::timeout(Duration::from_secs(5), async {
         while scene.queue.status().await.waiting > 0 {
@@ -489,7 +504,10 @@ async fn what_is_behind_a_slow_request_is_recalled_for_another_worker_and_its_la
     }
     let path = scene.socket("other");
     let listener = UnixListener::bind(&path).unwrap();
-    scene.queue.reload(Upstream::Frames { sockets: vec![scene.socket("w"), path] });
+    scene.queue.reload(Upstream::Frames {
+        sockets: vec![scene.socket("w"), path],
+        buffering: Buffering::Whole,
+    });
     let mut other = Played::accept(&listener).await;
     for answer in [second, third] {
         let (stream, _) = other.hear_request().await;
@@ -541,7 +559,7 @@ async fn a_post_with_its_content_comes_back_from_a_worker_that_stops() {
     old.say(&[Frame::GoAway { last: stream - 1 }]).await;
     let path = scene.socket("new");
     let listener = UnixListener::bind(&path).unwrap();
-    scene.queue.reload(Upstream::Frames { sockets: vec![path] });
+    scene.queue.reload(Upstream::Frames { sockets: vec![path], buffering: Buffering::Whole });
     let mut new = Played::accept(&listener).await;
     let (stream, content) = new.hear_request().await;
     assert_eq!(content, Content::Follows);
