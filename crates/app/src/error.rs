@@ -51,6 +51,15 @@ pub enum Error {
         /// What is wrong, and what to do.
         reason: String,
     },
+    /// A time zone that the machine does not know.
+    #[error(
+        "there is no time zone {zone:?} on this machine.\nWrite it like `Europe/Berlin`, or \
+         install the zones (Debian, Ubuntu: apt install tzdata)"
+    )]
+    UnknownZone {
+        /// Its name.
+        zone: String,
+    },
     /// There is no interpreter.
     #[error(
         "no python3 on the PATH ({path}).\nInstall Python 3.9 or newer (Debian, Ubuntu: apt \
