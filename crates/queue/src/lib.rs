@@ -17,6 +17,7 @@ mod frame;
 pub mod fuzz;
 mod link;
 mod owner;
+mod status;
 mod stream;
 mod variables;
 
@@ -27,7 +28,8 @@ use flow::control::Upstream;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
-use owner::{Command, Owner};
+use owner::{Command, Outside, Owner};
+pub use status::{Demand, Fate, Notice, Status, Waits, WorkerStatus};
 
 /// The limits of a site's queue.
 #[derive(Clone, Debug)]
@@ -36,29 +38,15 @@ pub struct Settings {
     pub waiting_max: usize,
     /// How long a request may wait for a worker before it is answered 503.
     pub wait_max: Duration,
+    /// How long a worker may take to begin its answer before the request is answered 504.
+    pub request_max: Duration,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Settings { waiting_max: 1000, wait_max: Duration::from_secs(30) }
+        let (wait_max, request_max) = (Duration::from_secs(30), Duration::from_secs(30));
+        Settings { waiting_max: 1000, wait_max, request_max }
     }
-}
-
-/// What a queue does at the moment, and has done.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Status {
-    /// Workers that are connected.
-    pub workers: usize,
-    /// Requests that wait for a worker.
-    pub waiting: usize,
-    /// Requests that workers are at.
-    pub running: usize,
-    /// Requests handed to workers so far, those handed twice counted twice.
-    pub handed: u64,
-    /// How many of these were written ahead to a busy worker.
-    pub ahead: u64,
-    /// How many of those were taken back, as the worker was slow or died.
-    pub recalled: u64,
 }
 
 /// The handle of a running queue. When all handles and the jobs' sender have gone, it ends with its
@@ -67,16 +55,19 @@ pub struct Status {
 pub struct Queue {
     commands: mpsc::UnboundedSender<Command>,
     connected: watch::Receiver<usize>,
+    demand: watch::Receiver<Demand>,
 }
 
 impl Queue {
     /// Starts a queue on the current tokio runtime. Jobs that come while there is no worker wait.
     pub fn start(settings: Settings, jobs: mpsc::Receiver<Job>) -> Queue {
         let (commands, inbox) = mpsc::unbounded_channel();
-        let (told, connected) = watch::channel(0);
-        let owner = Owner::new(settings, told, commands.downgrade());
+        let (tell_connected, connected) = watch::channel(0);
+        let (tell_demand, demand) = watch::channel(Demand::default());
+        let outside = Outside { connected: tell_connected, demand: tell_demand, notices: None };
+        let owner = Owner::new(settings, outside, commands.downgrade());
         tokio::spawn(owner.run(jobs, inbox));
-        Queue { commands, connected }
+        Queue { commands, connected, demand }
     }
 
     /// Replaces what the application is reached at. Links to sockets that are no longer listed finish
@@ -103,6 +94,17 @@ impl Queue {
     /// How many workers are connected: now, and whenever that changes.
     pub fn connected(&self) -> watch::Receiver<usize> {
         self.connected.clone()
+    }
+
+    /// What is asked of the workers: now, and whenever that changes.
+    pub fn demand(&self) -> watch::Receiver<Demand> {
+        self.demand.clone()
+    }
+
+    /// Has notices of slow and stuck workers sent there from now on. One that finds no room is
+    /// dropped.
+    pub fn notify(&self, site: mpsc::Sender<Notice>) {
+        self.tell(Command::Notify(site));
     }
 
     /// Waits for the queue's end, which comes after [`Queue::drain`], or of a fault.

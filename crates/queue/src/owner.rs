@@ -18,8 +18,8 @@ use tokio::time::Instant;
 
 use crate::dispatch::{Action, Dispatch, Event, Handing, JobKey, Refusal};
 use crate::link::{Link, LinkError, News, Upload};
-use crate::stream::Ticket;
-use crate::{Settings, Status, variables};
+use crate::stream::{Repeat, Ticket};
+use crate::{Demand, Fate, Notice, Settings, Status, WorkerStatus, variables};
 
 /// What the owner is told from outside its loop.
 #[derive(Debug)]
@@ -29,6 +29,14 @@ pub(crate) enum Command {
     Content { link: usize, stream: u32, piece: Piece },
     Drain(oneshot::Sender<()>),
     Status(oneshot::Sender<Status>),
+    Notify(mpsc::Sender<Notice>),
+}
+
+/// Who is told what becomes of the queue.
+pub(crate) struct Outside {
+    pub(crate) connected: watch::Sender<usize>,
+    pub(crate) demand: watch::Sender<Demand>,
+    pub(crate) notices: Option<mpsc::Sender<Notice>>,
 }
 
 /// The next of a request's content.
@@ -58,11 +66,13 @@ pub(crate) struct Owner {
     actions: Vec<Action>,
     /// Woken when a visitor took content or went away.
     wake: Arc<Notify>,
-    connected: watch::Sender<usize>,
+    outside: Outside,
     commands: mpsc::WeakUnboundedSender<Command>,
     draining: Option<oneshot::Sender<()>>,
     handed: u64,
     recalled: u64,
+    repeated: u64,
+    expired: u64,
     /// Requests have come back that the policy may hand out again.
     returned: bool,
 }
@@ -70,7 +80,7 @@ pub(crate) struct Owner {
 impl Owner {
     pub(crate) fn new(
         settings: Settings,
-        connected: watch::Sender<usize>,
+        outside: Outside,
         commands: mpsc::WeakUnboundedSender<Command>,
     ) -> Owner {
         Owner {
@@ -83,11 +93,13 @@ impl Owner {
             places: HashMap::new(),
             actions: Vec::new(),
             wake: Arc::new(Notify::new()),
-            connected,
+            outside,
             commands,
             draining: None,
             handed: 0,
             recalled: 0,
+            repeated: 0,
+            expired: 0,
             returned: false,
         }
     }
@@ -138,6 +150,7 @@ impl Owner {
             }
             batch.drain(..).for_each(|job| self.arrive(job));
             self.act_and_flush();
+            self.tell_demand();
             // Set once until it rings, at most so often: a later end of the wait is seen then.
             if !armed && let Some(at) = self.dispatch.next_recall() {
                 armed = true;
@@ -172,18 +185,37 @@ impl Owner {
                 }
             }
             Command::Content { link, stream, piece } => self.pass_content(link, stream, piece),
-            Command::Status(reply) => {
-                let _ = reply.send(Status {
-                    workers: *self.connected.borrow(),
-                    waiting: self.dispatch.waiting(),
-                    running: self.running(),
-                    handed: self.handed,
-                    ahead: self.dispatch.written_ahead(),
-                    recalled: self.recalled,
-                });
-            }
+            Command::Status(reply) => drop(reply.send(self.status())),
+            Command::Notify(site) => self.outside.notices = Some(site),
             Command::Drain(_) => {}
         }
+    }
+
+    fn status(&self) -> Status {
+        let each = self.links.iter().filter(|(_, link)| link.greeted());
+        let each = each.map(|(key, link)| WorkerStatus {
+            pid: link.pid,
+            served: link.served,
+            running: link.running(),
+            busy_since: self.dispatch.busy_since(*key),
+        });
+        Status {
+            workers: *self.outside.connected.borrow(),
+            waiting: self.dispatch.waiting(),
+            running: self.running(),
+            handed: self.handed,
+            ahead: self.dispatch.written_ahead(),
+            recalled: self.recalled,
+            repeated: self.repeated,
+            expired: self.expired,
+            waits: self.dispatch.waits(),
+            each: each.collect(),
+        }
+    }
+
+    fn tell_demand(&self) {
+        let demand = self.dispatch.demand(Stamp::now());
+        self.outside.demand.send_if_modified(|told| std::mem::replace(told, demand) != demand);
     }
 
     /// Takes on a new list of sockets.
@@ -245,9 +277,10 @@ impl Owner {
             Body::Empty if repeatable => Handing::Ahead(variables.len()),
             _ => Handing::Once,
         };
+        let repeat = repeat(&request);
         let (job, trace, body) = (self.next_job, request.trace, request.body);
         self.next_job += 1;
-        self.jobs.insert(job, Ticket { job, handing, reply, trace, variables, body });
+        self.jobs.insert(job, Ticket { job, handing, reply, trace, variables, body, repeat });
         self.dispatch.step(now, Event::Arrived(job, handing), &mut self.actions);
     }
 
@@ -287,6 +320,7 @@ impl Owner {
                     self.step(Event::Up(key, concurrency));
                 }
             }
+            News::Answering(job) => self.step(Event::Answering(key, job)),
             News::Ended(job, took) => self.step(Event::Ended(key, job, took)),
             News::Leaving(tickets) => {
                 self.step(Event::Leaving(key));
@@ -319,6 +353,9 @@ impl Owner {
         let Some(mut link) = self.links.remove(&key) else { return };
         let unbegun = link.take_unbegun(&self.dispatch.behind(key));
         unbegun.into_iter().for_each(|ticket| self.take_back(ticket));
+        let repeatable = link.take_repeatable();
+        self.repeated += repeatable.len() as u64;
+        repeatable.into_iter().for_each(|ticket| self.take_back(ticket));
         self.step(Event::Down(key));
         self.count_connected();
         let pid = link.pid;
@@ -340,7 +377,9 @@ impl Owner {
     /// themselves are counted.
     fn count_connected(&self) {
         let count = self.links.values().filter(|link| link.greeted()).count();
-        self.connected.send_if_modified(|connected| std::mem::replace(connected, count) != count);
+        self.outside
+            .connected
+            .send_if_modified(|connected| std::mem::replace(connected, count) != count);
     }
 
     /// A link that breaks while being written to makes new work for the policy.
@@ -370,6 +409,12 @@ impl Owner {
                             let _ = ticket.reply.send(Err(self.refusal(refusal)));
                         }
                     }
+                    Action::Slow(job, worker) => self.notice(job, worker, Fate::Look),
+                    Action::Expire(job, worker) => self.expire(job, worker),
+                    Action::Kill(job, worker) => {
+                        self.notice(job, worker, Fate::End);
+                        self.unlink(worker, &LinkError::Stuck);
+                    }
                 }
             }
         }
@@ -388,6 +433,31 @@ impl Owner {
         if let Some(upload) = link.hand(ticket) {
             self.upload(worker, upload);
         }
+    }
+
+    /// Tells the site of a worker that takes long for a request.
+    fn notice(&self, job: JobKey, worker: usize, fate: Fate) {
+        let link = self.links.get(&worker);
+        let Some((link, (request, line))) = link.and_then(|it| Some((it, it.request(job)?))) else {
+            return;
+        };
+        let since = self.dispatch.busy_since(worker).unwrap_or_default();
+        let notice =
+            Notice { pid: link.pid, taken: Stamp::now().since(since), request, line, fate };
+        if let Some(site) = &self.outside.notices {
+            // A site that has gone, or has so much to do, hears of it again from the next.
+            let _ = site.try_send(notice);
+        }
+    }
+
+    /// Answers a request in the place of a worker that is too late with it.
+    fn expire(&mut self, job: JobKey, worker: usize) {
+        let Some(link) = self.links.get_mut(&worker) else { return };
+        self.expired += 1;
+        let limit = self.settings.request_max.as_secs_f32();
+        let cause = format!("worker {} had not begun its answer after {limit} s", link.pid);
+        let failure = Failure::new(Step::App, StatusCode::GATEWAY_TIMEOUT, cause);
+        link.expire(job, failure);
     }
 
     fn refusal(&self, refusal: Refusal) -> Failure {
@@ -448,6 +518,13 @@ impl Owner {
         }
         ended.iter().for_each(|(key, error)| self.unlink(*key, error));
     }
+}
+
+/// Safe methods may run again (RFC 9110 §9.2.1, §9.2.2). PUT and DELETE are idempotent too, but what
+/// they answer the second time (404 for what the first has deleted) would mislead.
+fn repeat(request: &flow::Request) -> Repeat {
+    let safe = matches!(request.head.method, Method::GET | Method::HEAD | Method::OPTIONS);
+    if safe && matches!(request.body, Body::Empty) { Repeat::Once } else { Repeat::Never }
 }
 
 const BATCH: usize = 64;
