@@ -25,8 +25,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use flow::Stamp;
+use flow::control::Demand;
 
-use crate::{Demand, Settings, Waits};
+use crate::{Settings, Waits};
 use worker::{Clock, Due, Request, Worker};
 
 mod worker;

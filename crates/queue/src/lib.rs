@@ -24,12 +24,12 @@ mod variables;
 use std::time::Duration;
 
 use flow::Job;
-use flow::control::Upstream;
+use flow::control::{FromEdge, Upstream};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 use owner::{Command, Outside, Owner};
-pub use status::{Demand, Fate, Notice, Status, Waits, WorkerStatus};
+pub use status::{Activity, Status, Waits, WorkerStatus};
 
 /// The limits of a site's queue.
 #[derive(Clone, Debug)]
@@ -44,7 +44,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        let (wait_max, request_max) = (Duration::from_secs(30), Duration::from_secs(30));
+        let (wait_max, request_max) = (Duration::from_secs(30), Duration::from_secs(60));
         Settings { waiting_max: 1000, wait_max, request_max }
     }
 }
@@ -55,7 +55,7 @@ impl Default for Settings {
 pub struct Queue {
     commands: mpsc::UnboundedSender<Command>,
     connected: watch::Receiver<usize>,
-    demand: watch::Receiver<Demand>,
+    activity: watch::Receiver<Activity>,
 }
 
 impl Queue {
@@ -63,11 +63,11 @@ impl Queue {
     pub fn start(settings: Settings, jobs: mpsc::Receiver<Job>) -> Queue {
         let (commands, inbox) = mpsc::unbounded_channel();
         let (tell_connected, connected) = watch::channel(0);
-        let (tell_demand, demand) = watch::channel(Demand::default());
-        let outside = Outside { connected: tell_connected, demand: tell_demand, notices: None };
+        let (tell_activity, activity) = watch::channel(Activity::default());
+        let outside = Outside { connected: tell_connected, activity: tell_activity, site: None };
         let owner = Owner::new(settings, outside, commands.downgrade());
         tokio::spawn(owner.run(jobs, inbox));
-        Queue { commands, connected, demand }
+        Queue { commands, connected, activity }
     }
 
     /// Replaces what the application is reached at. Links to sockets that are no longer listed finish
@@ -96,14 +96,13 @@ impl Queue {
         self.connected.clone()
     }
 
-    /// What is asked of the workers: now, and whenever that changes.
-    pub fn demand(&self) -> watch::Receiver<Demand> {
-        self.demand.clone()
+    /// What the queue is at: now, and whenever that changes.
+    pub fn activity(&self) -> watch::Receiver<Activity> {
+        self.activity.clone()
     }
 
-    /// Has notices of slow and stuck workers sent there from now on. One that finds no room is
-    /// dropped.
-    pub fn notify(&self, site: mpsc::Sender<Notice>) {
+    /// Has it told there of slow and stuck workers from now on. What finds no room is dropped.
+    pub fn notify(&self, site: mpsc::Sender<FromEdge>) {
         self.tell(Command::Notify(site));
     }
 

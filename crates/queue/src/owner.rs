@@ -8,7 +8,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
-use flow::control::Upstream;
+use flow::control::{AtWork, FromEdge, Upstream};
 use flow::{Body, Failure, Job, Mark, Stamp, Step};
 use http::{Method, StatusCode};
 use tokio::net::UnixStream;
@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use crate::dispatch::{Action, Dispatch, Event, Handing, JobKey, Refusal};
 use crate::link::{Link, LinkError, News, Upload};
 use crate::stream::{Repeat, Ticket};
-use crate::{Demand, Fate, Notice, Settings, Status, WorkerStatus, variables};
+use crate::{Activity, Settings, Status, WorkerStatus, variables};
 
 /// What the owner is told from outside its loop.
 #[derive(Debug)]
@@ -29,14 +29,14 @@ pub(crate) enum Command {
     Content { link: usize, stream: u32, piece: Piece },
     Drain(oneshot::Sender<()>),
     Status(oneshot::Sender<Status>),
-    Notify(mpsc::Sender<Notice>),
+    Notify(mpsc::Sender<FromEdge>),
 }
 
 /// Who is told what becomes of the queue.
 pub(crate) struct Outside {
     pub(crate) connected: watch::Sender<usize>,
-    pub(crate) demand: watch::Sender<Demand>,
-    pub(crate) notices: Option<mpsc::Sender<Notice>>,
+    pub(crate) activity: watch::Sender<Activity>,
+    pub(crate) site: Option<mpsc::Sender<FromEdge>>,
 }
 
 /// The next of a request's content.
@@ -70,6 +70,7 @@ pub(crate) struct Owner {
     commands: mpsc::WeakUnboundedSender<Command>,
     draining: Option<oneshot::Sender<()>>,
     handed: u64,
+    ended: u64,
     recalled: u64,
     repeated: u64,
     expired: u64,
@@ -97,6 +98,7 @@ impl Owner {
             commands,
             draining: None,
             handed: 0,
+            ended: 0,
             recalled: 0,
             repeated: 0,
             expired: 0,
@@ -150,7 +152,7 @@ impl Owner {
             }
             batch.drain(..).for_each(|job| self.arrive(job));
             self.act_and_flush();
-            self.tell_demand();
+            self.tell_activity();
             // Set once until it rings, at most so often: a later end of the wait is seen then.
             if !armed && let Some(at) = self.dispatch.next_recall() {
                 armed = true;
@@ -186,7 +188,7 @@ impl Owner {
             }
             Command::Content { link, stream, piece } => self.pass_content(link, stream, piece),
             Command::Status(reply) => drop(reply.send(self.status())),
-            Command::Notify(site) => self.outside.notices = Some(site),
+            Command::Notify(site) => self.outside.site = Some(site),
             Command::Drain(_) => {}
         }
     }
@@ -213,9 +215,13 @@ impl Owner {
         }
     }
 
-    fn tell_demand(&self) {
-        let demand = self.dispatch.demand(Stamp::now());
-        self.outside.demand.send_if_modified(|told| std::mem::replace(told, demand) != demand);
+    fn tell_activity(&self) {
+        let activity = Activity { demand: self.dispatch.demand(Stamp::now()), ended: self.ended };
+        self.outside.activity.send_if_modified(|told| {
+            let news = *told != activity;
+            *told = activity;
+            news
+        });
     }
 
     /// Takes on a new list of sockets.
@@ -321,7 +327,10 @@ impl Owner {
                 }
             }
             News::Answering(job) => self.step(Event::Answering(key, job)),
-            News::Ended(job, took) => self.step(Event::Ended(key, job, took)),
+            News::Ended(job, took) => {
+                self.ended += 1;
+                self.step(Event::Ended(key, job, took));
+            }
             News::Leaving(tickets) => {
                 self.step(Event::Leaving(key));
                 tickets.into_iter().for_each(|ticket| self.take_back(ticket));
@@ -409,10 +418,10 @@ impl Owner {
                             let _ = ticket.reply.send(Err(self.refusal(refusal)));
                         }
                     }
-                    Action::Slow(job, worker) => self.notice(job, worker, Fate::Look),
+                    Action::Slow(job, worker) => self.notice(job, worker, FromEdge::Slow),
                     Action::Expire(job, worker) => self.expire(job, worker),
                     Action::Kill(job, worker) => {
-                        self.notice(job, worker, Fate::End);
+                        self.notice(job, worker, FromEdge::Stuck);
                         self.unlink(worker, &LinkError::Stuck);
                     }
                 }
@@ -436,16 +445,17 @@ impl Owner {
     }
 
     /// Tells the site of a worker that takes long for a request.
-    fn notice(&self, job: JobKey, worker: usize, fate: Fate) {
+    fn notice(&self, job: JobKey, worker: usize, notice: fn(AtWork) -> FromEdge) {
         let link = self.links.get(&worker);
         let Some((link, (request, line))) = link.and_then(|it| Some((it, it.request(job)?))) else {
             return;
         };
         let since = self.dispatch.busy_since(worker).unwrap_or_default();
-        let notice =
-            Notice { pid: link.pid, taken: Stamp::now().since(since), request, line, fate };
-        if let Some(site) = &self.outside.notices {
-            // A site that has gone, or has so much to do, hears of it again from the next.
+        let (request, taken) = (request.to_string(), Stamp::now().since(since));
+        let notice = notice(AtWork { pid: link.pid, taken, request, line });
+        if let Some(site) = &self.outside.site {
+            // There is room for one of each request that runs: a site that has gone is no loss, as
+            // its workers go too.
             let _ = site.try_send(notice);
         }
     }

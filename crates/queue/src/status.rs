@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use flow::{RequestId, Stamp};
+use flow::Stamp;
+use flow::control::Demand;
 
 /// What a queue does at the moment, and has done.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -43,39 +44,13 @@ pub struct WorkerStatus {
     pub busy_since: Option<Stamp>,
 }
 
-/// What is asked of a site's workers at a moment.
+/// What a queue is at, at a moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Demand {
-    /// Requests that wait for a worker.
-    pub waiting: usize,
-    /// How long the oldest of them has waited.
-    pub longest: Duration,
-    /// How many workers the requests would keep busy that are being run.
-    pub busy: usize,
-}
-
-/// What the site is to know of one of its workers.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Notice {
-    /// The worker's process id.
-    pub pid: u32,
-    /// How long it has been at the request.
-    pub taken: Duration,
-    /// The request's id.
-    pub request: RequestId,
-    /// The request's method and path.
-    pub line: String,
-    /// What is to become of it.
-    pub fate: Fate,
-}
-
-/// What is to become of a worker that takes long for a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
-    /// It is slow: what it does is worth knowing.
-    Look,
-    /// It is stuck: it must end.
-    End,
+pub struct Activity {
+    /// What is asked of the workers.
+    pub demand: Demand,
+    /// How many requests they have ended so far.
+    pub ended: u64,
 }
 
 /// How long requests have waited for a worker: how many of them up to each of [`Waits::BOUNDS`], and

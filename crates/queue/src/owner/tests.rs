@@ -588,7 +588,7 @@ async fn one_at_work(method: Method, concurrency: u16, ms: u64) -> (Scene, Playe
     scene.queue.notify(tell);
     let path = scene.socket("w");
     let listener = UnixListener::bind(&path).unwrap();
-    scene.queue.reload(vec![path]);
+    scene.queue.reload(Upstream::Frames { sockets: vec![path] });
     let mut worker = Played::accept_with(&listener, concurrency).await;
     let answer = scene.send(method, Body::Empty);
     worker.hear_request().await;
@@ -598,20 +598,20 @@ async fn one_at_work(method: Method, concurrency: u16, ms: u64) -> (Scene, Playe
 /// What became of a request.
 struct Asked {
     answer: oneshot::Receiver<Answer>,
-    notices: mpsc::Receiver<Notice>,
+    notices: mpsc::Receiver<FromEdge>,
     _listener: UnixListener,
 }
 
 #[tokio::test]
 async fn a_worker_that_hangs_is_told_of_and_its_visitor_gets_504() {
     let (scene, mut worker, mut asked) = one_at_work(Method::GET, 1, 400).await;
-    let look = asked.notices.recv().await.unwrap();
-    assert_eq!((look.pid, look.fate, &*look.line), (4711, Fate::Look, "GET /"));
+    let Some(FromEdge::Slow(look)) = asked.notices.recv().await else { panic!("not slow") };
+    assert_eq!((look.pid, &*look.line), (4711, "GET /"));
     assert!(look.taken >= Duration::from_millis(200), "{look:?}");
     let failure = asked.answer.await.unwrap().unwrap_err();
     assert_eq!((failure.step, failure.status), (Step::App, StatusCode::GATEWAY_TIMEOUT));
-    let end = asked.notices.recv().await.unwrap();
-    assert_eq!((end.pid, end.fate, end.request), (4711, Fate::End, look.request));
+    let Some(FromEdge::Stuck(end)) = asked.notices.recv().await else { panic!("not stuck") };
+    assert_eq!((end.pid, end.request), (4711, look.request));
     assert_eq!(worker.hear().await, None, "nothing more is to come from this worker");
     let status = scene.queue.status().await;
     assert_eq!((status.expired, status.repeated), (1, 0), "it is not tried again");
@@ -638,7 +638,7 @@ async fn a_safe_request_whose_worker_died_is_repeated_once_and_a_post_never() {
     drop(worker);
     let path = scene.socket("second");
     let listener = UnixListener::bind(&path).unwrap();
-    scene.queue.reload(vec![path]);
+    scene.queue.reload(Upstream::Frames { sockets: vec![path] });
     let mut second = Played::accept(&listener).await;
     second.hear_request().await;
     drop(second);
