@@ -85,7 +85,7 @@ impl Filled {
         Filled {
             domain: site.domain,
             address: site.address.iter().map(ToString::to_string).collect(),
-            workers: settings::app::workers(config),
+            workers: settings::app::pool(config).least,
             app,
             root,
             driver,
