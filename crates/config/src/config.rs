@@ -92,6 +92,8 @@ pub struct Cron {
     pub schedule: Schedule,
     /// What, for `sh`.
     pub command: String,
+    /// Both, as they are written.
+    pub line: String,
 }
 
 /// The fields of crontab(5), each a set of bits: bit 5 of `minutes` is the fifth minute.

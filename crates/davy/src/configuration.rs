@@ -11,6 +11,7 @@
 
 mod secret;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -86,7 +87,7 @@ impl Filled {
         Filled {
             domain: site.domain,
             address: site.address.iter().map(ToString::to_string).collect(),
-            workers: settings::app::workers(config),
+            workers: settings::app::pool(config).least,
             app,
             root,
             driver,
@@ -169,6 +170,12 @@ fn settings(config: &Config, origins: &Origins, filled: &Filled) -> Vec<Setting>
         match (&name.table, &*name.name) {
             (None, "env") => found.extend(variables(config, origins)),
             // The names in the table follow.
+            (None, "jobs") => found.extend(commands("jobs", &config.jobs, origins)),
+            (None, "cron") => {
+                let lines =
+                    config.cron.iter().map(|(name, cron)| (name.clone(), cron.line.clone()));
+                found.extend(commands("cron", &lines.collect(), origins));
+            }
             (None, "limits" | "db") => {}
             (None, plain) => found.push(setting(&name, &values[plain], origins, filled)),
             (Some(table), plain) => {
@@ -210,6 +217,21 @@ fn setting(name: &Name, value: &Value, origins: &Origins, filled: &Filled) -> Se
     };
     let written = origin.map(|origin| (origin.file.clone(), origin.line));
     Setting { table: name.table.clone(), name: name.name.clone(), value, written, from }
+}
+
+/// The lines of a table of commands.
+fn commands(table: &str, lines: &BTreeMap<String, String>, origins: &Origins) -> Vec<Setting> {
+    let setting = |(name, line): (&String, &String)| {
+        let origin = origins.of(&format!("{table}.{name}"));
+        Setting {
+            table: Some(table.to_owned()),
+            name: name.clone(),
+            value: Shown::Value(json!(line)),
+            written: origin.map(|origin| (origin.file.clone(), origin.line)),
+            from: origin.map(ToString::to_string).unwrap_or_default(),
+        }
+    };
+    lines.iter().map(setting).collect()
 }
 
 fn variables(config: &Config, origins: &Origins) -> impl Iterator<Item = Setting> {

@@ -14,6 +14,8 @@ pub enum Signal {
     Term,
     /// Ends at once.
     Kill,
+    /// Asks for a word; who does not know of it ignores it.
+    Urg,
 }
 
 impl From<Signal> for rustix::process::Signal {
@@ -21,6 +23,7 @@ impl From<Signal> for rustix::process::Signal {
         match signal {
             Signal::Term => rustix::process::Signal::TERM,
             Signal::Kill => rustix::process::Signal::KILL,
+            Signal::Urg => rustix::process::Signal::URG,
         }
     }
 }

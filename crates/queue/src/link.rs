@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
-use flow::{Body, Failure, Step};
+use flow::{Body, Failure, RequestId, Step};
 use http::StatusCode;
 use tokio::io::AsyncReadExt;
 use tokio::net::UnixStream;
@@ -37,12 +37,16 @@ pub(crate) struct Link {
     pub(crate) leaving: bool,
     /// The worker's process id, once it has said so.
     pub(crate) pid: u32,
+    /// How many requests it has ended.
+    pub(crate) served: u64,
 }
 
 /// What a batch of frames brought that the queue must know.
 pub(crate) enum News {
     /// The worker greeted: it takes so many requests at a time.
     Greeted(u16),
+    /// The worker has begun to answer a request, and the answer goes on.
+    Answering(JobKey),
     /// A request is done; how long the worker was at it, if it says.
     Ended(JobKey, Option<Duration>),
     /// The worker takes no more; these requests it has not begun, in the order they were handed.
@@ -66,6 +70,8 @@ pub(crate) enum LinkError {
     OutOfPlace,
     #[error("the worker does not end the requests that were recalled from it")]
     Deaf,
+    #[error("the worker was stuck at a request, and is ended")]
+    Stuck,
     #[error("the worker is no longer listed")]
     Unlisted,
 }
@@ -96,6 +102,7 @@ impl Link {
             greeted: false,
             leaving: false,
             pid: 0,
+            served: 0,
         }
     }
 
@@ -182,6 +189,20 @@ impl Link {
         self.streams.remove(&number)?.give_back()
     }
 
+    /// A request's id, method and path.
+    pub(crate) fn request(&self, job: JobKey) -> Option<(RequestId, String)> {
+        self.streams.values().find(|stream| stream.job == job).map(Stream::request)
+    }
+
+    /// Answers a request in the worker's place, and tells the worker to give it up.
+    pub(crate) fn expire(&mut self, job: JobKey, failure: Failure) {
+        let found = self.streams.iter_mut().find(|(_, stream)| stream.job == job);
+        if let Some((&number, stream)) = found {
+            stream.expire(failure);
+            self.abort(number, "it took too long");
+        }
+    }
+
     /// Reads what is there and works it off. The news counts also when the link has ended.
     pub(crate) fn read(&mut self, outlet: &Outlet, news: &mut Vec<News>) -> Result<(), LinkError> {
         while let Some(read) = self.read_some() {
@@ -201,7 +222,12 @@ impl Link {
                 break;
             }
         }
-        self.streams.values_mut().for_each(|stream| stream.flow(outlet));
+        for stream in self.streams.values_mut() {
+            stream.flow(outlet);
+            if stream.newly_answering() {
+                news.push(News::Answering(stream.job));
+            }
+        }
         if self.recalled.len() > RECALLED_MAX { Err(LinkError::Deaf) } else { Ok(()) }
     }
 
@@ -253,11 +279,13 @@ impl Link {
             Frame::End { stream, ended: Some(ended) } => {
                 let entry = self.streams.remove(&stream).ok_or(LinkError::OutOfPlace)?;
                 let job = entry.job;
+                self.served += 1;
                 news.push(News::Ended(job, entry.end(ended)?));
             }
             Frame::Abort { stream, started, ended, reason } => {
                 let entry = self.streams.remove(&stream).ok_or(LinkError::OutOfPlace)?;
                 entry.ran(started, ended);
+                self.served += 1;
                 let failure = Failure::new(Step::App, StatusCode::INTERNAL_SERVER_ERROR, reason);
                 let took = (started.0 != 0).then(|| ended.since(started));
                 news.push(News::Ended(entry.job, took));
@@ -340,6 +368,12 @@ impl Link {
         };
         let taken = self.streams.extract_if(.., |number, stream| unbegun(*number, stream));
         taken.filter_map(|(_, stream)| stream.give_back()).collect()
+    }
+
+    /// Takes the requests back that a worker which has gone may have begun, and that may run again.
+    pub(crate) fn take_repeatable(&mut self) -> Vec<Ticket> {
+        let taken = self.streams.extract_if(.., |_, stream| stream.can_be_repeated());
+        taken.filter_map(|(_, stream)| stream.repeat()).collect()
     }
 
     /// Ends the link: what the worker was at gets a failure. Returns how many requests that were.

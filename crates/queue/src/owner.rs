@@ -7,7 +7,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
-use flow::control::{Buffering, Upstream};
+use flow::control::{AtWork, Buffering, FromEdge, Upstream};
 use flow::{Body, Failure, Job, Mark, Stamp, Step};
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{Method, StatusCode};
@@ -19,8 +19,8 @@ use tokio::time::Instant;
 use crate::dispatch::{Action, Dispatch, Event, Handing, JobKey, Refusal};
 use crate::link::{Link, LinkError, News, Upload};
 use crate::spool::{ReceiveError, Received, Spool};
-use crate::stream::{Outlet, Ticket};
-use crate::{Settings, Status, variables};
+use crate::stream::{Outlet, Repeat, Ticket};
+use crate::{Activity, Settings, Status, WorkerStatus, variables};
 
 /// What the owner is told from outside its loop.
 #[derive(Debug)]
@@ -36,6 +36,14 @@ pub(crate) enum Command {
     },
     Drain(oneshot::Sender<()>),
     Status(oneshot::Sender<Status>),
+    Notify(mpsc::Sender<FromEdge>),
+}
+
+/// Who is told what becomes of the queue.
+pub(crate) struct Outside {
+    pub(crate) connected: watch::Sender<usize>,
+    pub(crate) activity: watch::Sender<Activity>,
+    pub(crate) site: Option<mpsc::Sender<FromEdge>>,
 }
 
 /// The next of a request's content.
@@ -67,11 +75,14 @@ pub(crate) struct Owner {
     spool: Spool,
     /// Uploads that are taken in before their requests wait for a worker.
     receiving: usize,
-    connected: watch::Sender<usize>,
+    outside: Outside,
     commands: mpsc::WeakUnboundedSender<Command>,
     draining: Option<oneshot::Sender<()>>,
     handed: u64,
+    ended: u64,
     recalled: u64,
+    repeated: u64,
+    expired: u64,
     /// Requests have come back that the policy may hand out again.
     returned: bool,
 }
@@ -79,7 +90,7 @@ pub(crate) struct Owner {
 impl Owner {
     pub(crate) fn new(
         settings: Settings,
-        connected: watch::Sender<usize>,
+        outside: Outside,
         commands: mpsc::WeakUnboundedSender<Command>,
     ) -> Owner {
         let spool = Spool::new(settings.spool.clone(), settings.spool_bytes_max);
@@ -95,11 +106,14 @@ impl Owner {
             outlet: Outlet::new(Some(spool.clone())),
             spool,
             receiving: 0,
-            connected,
+            outside,
             commands,
             draining: None,
             handed: 0,
+            ended: 0,
             recalled: 0,
+            repeated: 0,
+            expired: 0,
             returned: false,
         }
     }
@@ -150,6 +164,7 @@ impl Owner {
             }
             batch.drain(..).for_each(|job| self.arrive(job));
             self.act_and_flush();
+            self.tell_activity();
             // Set once until it rings, at most so often: a later end of the wait is seen then.
             if !armed && let Some(at) = self.dispatch.next_recall() {
                 armed = true;
@@ -192,18 +207,41 @@ impl Owner {
                 }
             }
             Command::Content { link, stream, piece } => self.pass_content(link, stream, piece),
-            Command::Status(reply) => {
-                let _ = reply.send(Status {
-                    workers: *self.connected.borrow(),
-                    waiting: self.dispatch.waiting(),
-                    running: self.running(),
-                    handed: self.handed,
-                    ahead: self.dispatch.written_ahead(),
-                    recalled: self.recalled,
-                });
-            }
+            Command::Status(reply) => drop(reply.send(self.status())),
+            Command::Notify(site) => self.outside.site = Some(site),
             Command::Drain(_) => {}
         }
+    }
+
+    fn status(&self) -> Status {
+        let each = self.links.iter().filter(|(_, link)| link.greeted());
+        let each = each.map(|(key, link)| WorkerStatus {
+            pid: link.pid,
+            served: link.served,
+            running: link.running(),
+            busy_since: self.dispatch.busy_since(*key),
+        });
+        Status {
+            workers: *self.outside.connected.borrow(),
+            waiting: self.dispatch.waiting(),
+            running: self.running(),
+            handed: self.handed,
+            ahead: self.dispatch.written_ahead(),
+            recalled: self.recalled,
+            repeated: self.repeated,
+            expired: self.expired,
+            waits: self.dispatch.waits(),
+            each: each.collect(),
+        }
+    }
+
+    fn tell_activity(&self) {
+        let activity = Activity { demand: self.dispatch.demand(Stamp::now()), ended: self.ended };
+        self.outside.activity.send_if_modified(|told| {
+            let news = *told != activity;
+            *told = activity;
+            news
+        });
     }
 
     /// Takes on a new list of sockets.
@@ -282,9 +320,10 @@ impl Owner {
             Body::Empty if repeatable => Handing::Ahead(variables.len()),
             _ => Handing::Once,
         };
+        let repeat = repeat(&request);
         let (job, trace, body) = (self.next_job, request.trace, request.body);
         self.next_job += 1;
-        self.jobs.insert(job, Ticket { job, handing, reply, trace, variables, body });
+        self.jobs.insert(job, Ticket { job, handing, reply, trace, variables, body, repeat });
         self.dispatch.step(now, Event::Arrived(job, handing), &mut self.actions);
     }
 
@@ -324,7 +363,11 @@ impl Owner {
                     self.step(Event::Up(key, concurrency));
                 }
             }
-            News::Ended(job, took) => self.step(Event::Ended(key, job, took)),
+            News::Answering(job) => self.step(Event::Answering(key, job)),
+            News::Ended(job, took) => {
+                self.ended += 1;
+                self.step(Event::Ended(key, job, took));
+            }
             News::Leaving(tickets) => {
                 self.step(Event::Leaving(key));
                 tickets.into_iter().for_each(|ticket| self.take_back(ticket));
@@ -356,6 +399,9 @@ impl Owner {
         let Some(mut link) = self.links.remove(&key) else { return };
         let unbegun = link.take_unbegun(&self.dispatch.behind(key));
         unbegun.into_iter().for_each(|ticket| self.take_back(ticket));
+        let repeatable = link.take_repeatable();
+        self.repeated += repeatable.len() as u64;
+        repeatable.into_iter().for_each(|ticket| self.take_back(ticket));
         self.step(Event::Down(key));
         self.count_connected();
         let pid = link.pid;
@@ -377,7 +423,9 @@ impl Owner {
     /// themselves are counted.
     fn count_connected(&self) {
         let count = self.links.values().filter(|link| link.greeted()).count();
-        self.connected.send_if_modified(|connected| std::mem::replace(connected, count) != count);
+        self.outside
+            .connected
+            .send_if_modified(|connected| std::mem::replace(connected, count) != count);
     }
 
     /// A link that breaks while being written to makes new work for the policy.
@@ -407,6 +455,12 @@ impl Owner {
                             let _ = ticket.reply.send(Err(self.refusal(refusal)));
                         }
                     }
+                    Action::Slow(job, worker) => self.notice(job, worker, FromEdge::Slow),
+                    Action::Expire(job, worker) => self.expire(job, worker),
+                    Action::Kill(job, worker) => {
+                        self.notice(job, worker, FromEdge::Stuck);
+                        self.unlink(worker, &LinkError::Stuck);
+                    }
                 }
             }
         }
@@ -425,6 +479,32 @@ impl Owner {
         if let Some(upload) = link.hand(ticket) {
             self.upload(worker, upload);
         }
+    }
+
+    /// Tells the site of a worker that takes long for a request.
+    fn notice(&self, job: JobKey, worker: usize, notice: fn(AtWork) -> FromEdge) {
+        let link = self.links.get(&worker);
+        let Some((link, (request, line))) = link.and_then(|it| Some((it, it.request(job)?))) else {
+            return;
+        };
+        let since = self.dispatch.busy_since(worker).unwrap_or_default();
+        let (request, taken) = (request.to_string(), Stamp::now().since(since));
+        let notice = notice(AtWork { pid: link.pid, taken, request, line });
+        if let Some(site) = &self.outside.site {
+            // There is room for one of each request that runs: a site that has gone is no loss, as
+            // its workers go too.
+            let _ = site.try_send(notice);
+        }
+    }
+
+    /// Answers a request in the place of a worker that is too late with it.
+    fn expire(&mut self, job: JobKey, worker: usize) {
+        let Some(link) = self.links.get_mut(&worker) else { return };
+        self.expired += 1;
+        let limit = self.settings.request_max.as_secs_f32();
+        let cause = format!("worker {} had not begun its answer after {limit} s", link.pid);
+        let failure = Failure::new(Step::App, StatusCode::GATEWAY_TIMEOUT, cause);
+        link.expire(job, failure);
     }
 
     fn refusal(&self, refusal: Refusal) -> Failure {
@@ -514,6 +594,13 @@ async fn receive(spool: Spool, job: Job) -> Option<Box<Job>> {
             None
         }
     }
+}
+
+/// Safe methods may run again (RFC 9110 §9.2.1, §9.2.2). PUT and DELETE are idempotent too, but what
+/// they answer the second time (404 for what the first has deleted) would mislead.
+fn repeat(request: &flow::Request) -> Repeat {
+    let safe = matches!(request.head.method, Method::GET | Method::HEAD | Method::OPTIONS);
+    if safe && matches!(request.body, Body::Empty) { Repeat::Once } else { Repeat::Never }
 }
 
 const BATCH: usize = 64;

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use flow::{Answer, Body, BodyError, Failure, Mark, Response, Stamp, Step, Trace, Writer};
+use flow::{
+    Answer, Body, BodyError, Failure, Mark, RequestId, Response, Stamp, Step, Trace, Writer,
+};
 use http::StatusCode;
 use tokio::sync::{Notify, Semaphore, oneshot};
 
@@ -12,6 +14,7 @@ use crate::answer;
 use crate::dispatch::{Handing, JobKey};
 use crate::frame::RESPONSE_WINDOW;
 use crate::spool::Spool;
+use crate::variables;
 
 /// A request on its way to a worker.
 pub(crate) struct Ticket {
@@ -27,6 +30,15 @@ pub(crate) struct Ticket {
     pub(crate) variables: Bytes,
     /// Its content.
     pub(crate) body: Body,
+    pub(crate) repeat: Repeat,
+}
+
+/// Whether a request may be given to another worker when its own died at it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Repeat {
+    /// Once: it asks for nothing to be changed.
+    Once,
+    Never,
 }
 
 /// A request at a worker.
@@ -49,8 +61,12 @@ pub(crate) struct Stream {
     owed: usize,
     /// What the edge may still send, if there is content; closed when the stream ends.
     upload_credit: Option<Arc<Semaphore>>,
-    /// Head and content, to give the request to another worker; None when its content streams.
-    again: Option<(Bytes, Body)>,
+    variables: Bytes,
+    /// The content, to give the request to another worker; None when it streams.
+    again: Option<Body>,
+    repeat: Repeat,
+    /// The queue has been told that the answer has begun.
+    told: bool,
 }
 
 enum State {
@@ -103,11 +119,19 @@ pub(crate) enum StreamError {
 impl Stream {
     /// A request that a worker is being handed with all its content, and that can be taken back.
     pub(crate) fn whole(ticket: Ticket) -> Stream {
-        let Ticket { job, handing, reply, trace, variables, body } = ticket;
-        let state = State::Awaited(reply);
-        let (window, owed, upload_credit) = (RESPONSE_WINDOW, 0, None);
-        let again = Some((variables, body));
-        Stream { job, handing, state, trace, window, owed, upload_credit, again }
+        Stream {
+            job: ticket.job,
+            handing: ticket.handing,
+            state: State::Awaited(ticket.reply),
+            trace: ticket.trace,
+            window: RESPONSE_WINDOW,
+            owed: 0,
+            upload_credit: None,
+            variables: ticket.variables,
+            again: Some(ticket.body),
+            repeat: ticket.repeat,
+            told: false,
+        }
     }
 
     /// A request whose content goes to the worker by this credit.
@@ -136,11 +160,43 @@ impl Stream {
 
     /// Takes back a request that the worker has not begun and never will, if that can be done.
     pub(crate) fn give_back(self) -> Option<Ticket> {
-        let Stream { job, handing, trace, .. } = self;
-        let (State::Awaited(reply), Some((variables, body))) = (self.state, self.again) else {
-            return None;
-        };
-        Some(Ticket { job, handing, reply, trace, variables, body })
+        let Stream { job, handing, trace, variables, repeat, .. } = self;
+        let (State::Awaited(reply), Some(body)) = (self.state, self.again) else { return None };
+        Some(Ticket { job, handing, reply, trace, variables, body, repeat })
+    }
+
+    /// Whether the request may run once more, though a worker has begun it.
+    pub(crate) fn can_be_repeated(&self) -> bool {
+        self.repeat == Repeat::Once && self.can_be_given_back()
+    }
+
+    /// Takes a request back from a worker that died at it. That happens once in its life.
+    pub(crate) fn repeat(self) -> Option<Ticket> {
+        Some(Ticket { repeat: Repeat::Never, ..self.give_back()? })
+    }
+
+    /// The request's id, and its method and path.
+    pub(crate) fn request(&self) -> (RequestId, String) {
+        let of = |name| variables::value(&self.variables, name).unwrap_or_default();
+        let method = Some(of("REQUEST_METHOD")).filter(|method| !method.is_empty());
+        let method = method.unwrap_or_else(|| "GET".into());
+        let target = of("REQUEST_URI");
+        // A query may hold what is nobody's business.
+        let path = target.split('?').next().unwrap_or_default();
+        (self.trace.id, format!("{method} {path}"))
+    }
+
+    /// Answers in the worker's place, which has not begun to; what it still says is dropped.
+    pub(crate) fn expire(&mut self, failure: Failure) {
+        self.end_upload();
+        if let State::Awaited(reply) = std::mem::replace(&mut self.state, State::Given) {
+            let _ = reply.send(Err(failure));
+        }
+    }
+
+    /// Whether the answer has begun to stream since this was last asked.
+    pub(crate) fn newly_answering(&mut self) -> bool {
+        matches!(self.state, State::Streaming(_)) && !std::mem::replace(&mut self.told, true)
     }
 
     /// A RESPONSE frame. `Some` says why the answer can't be used; the visitor has been told.

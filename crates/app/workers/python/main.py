@@ -6,6 +6,7 @@ in HELLO: nothing is accepted before. Exit codes: 0 told to stop, 2 called wrong
 application can't be loaded.
 """
 
+import faulthandler
 import importlib
 import inspect
 import os
@@ -38,6 +39,18 @@ def take_listener():
     return listener
 
 
+def tell_stack(listener):
+    """From now on SIGURG appends the stacks of all threads to the file beside the socket.
+
+    The site asks for them when a request takes long (docs/workers.md). It is done without the
+    interpreter, so it works whatever the application is at.
+    """
+    path = listener.getsockname()
+    if path:
+        file = open(os.path.splitext(path)[0] + ".stack", "ab", 0)
+        faulthandler.register(signal.SIGURG, file, all_threads=True)
+
+
 def load(name):
     """The callable that `module:callable` names; `module:factory()` is called once to make it."""
     module, _, path = name.partition(":")
@@ -62,6 +75,7 @@ def main(arguments):
         return USAGE
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     listener = take_listener()
+    tell_stack(listener)
     server, wsgi, output = worker_package()
     output.mark_streams()
     sys.argv[:] = [name]

@@ -21,7 +21,8 @@ pub(super) fn cron(text: &str) -> Result<Cron, Fault> {
             (fields(when)?, command)
         }
     };
-    Ok(Cron { schedule: Schedule { zone, ..schedule }, command: command_of(command)? })
+    let (schedule, command) = (Schedule { zone, ..schedule }, command_of(command)?);
+    Ok(Cron { schedule, command, line: text.to_owned() })
 }
 
 /// The name of a job, a word for logs and commands.

@@ -122,7 +122,7 @@ fn every_name_of_davy_toml_is_shown() {
     let (_, json) = shown(&[("index.html", "")]);
     let shown: Vec<&str> =
         json["settings"].as_array().unwrap().iter().map(|s| s["name"].as_str().unwrap()).collect();
-    let tables = ["env", "limits", "db"];
+    let tables = ["env", "jobs", "cron", "limits", "db"];
     for name in config::names().iter().filter(|name| !tables.contains(&&*name.name)) {
         assert!(shown.contains(&&*name.name), "{} is not in {shown:?}", name.dotted());
     }

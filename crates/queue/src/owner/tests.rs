@@ -72,9 +72,14 @@ struct Played {
 impl Played {
     /// Waits for the edge, and greets it.
     async fn accept(listener: &UnixListener) -> Played {
+        Played::accept_with(listener, 1).await
+    }
+
+    /// The same, as a worker that takes so many requests at a time.
+    async fn accept_with(listener: &UnixListener, concurrency: u16) -> Played {
         let (socket, _) = listener.accept().await.unwrap();
         let mut played = Played { socket, incoming: BytesMut::new() };
-        played.say(&[Frame::Hello { version: 1, concurrency: 1, pid: 4711 }]).await;
+        played.say(&[Frame::Hello { version: 1, concurrency, pid: 4711 }]).await;
         let hello = played.hear().await;
         assert!(matches!(hello, Some(Frame::Hello { version: 1, .. })), "{hello:?}");
         played
@@ -531,7 +536,7 @@ async fn what_is_behind_a_slow_request_is_recalled_for_another_worker_and_its_la
 async fn what_waited_behind_at_a_worker_that_died_goes_to_the_next() {
     let scene = Scene::new();
     let mut worker = quick_worker(&scene).await;
-    let (first, second) = (scene.get(), scene.get());
+    let (first, second) = (scene.ask(Body::Empty), scene.get());
     worker.hear_request().await;
     worker.hear_request().await;
     drop(worker);
@@ -591,4 +596,78 @@ async fn visitors_that_leave_together_take_no_worker_with_them() {
     }
     let status = scene.queue.status().await;
     assert_eq!((status.waiting, status.running), (0, 0));
+}
+
+/// A queue whose workers have so many milliseconds for a request, and one that is at a request.
+async fn one_at_work(method: Method, concurrency: u16, ms: u64) -> (Scene, Played, Asked) {
+    let request_max = Duration::from_millis(ms);
+    let scene = Scene::with(Settings { request_max, ..settings() });
+    let (tell, notices) = mpsc::channel(8);
+    scene.queue.notify(tell);
+    let path = scene.socket("w");
+    let listener = UnixListener::bind(&path).unwrap();
+    scene.queue.reload(Upstream::Frames { sockets: vec![path], buffering: Buffering::Whole });
+    let mut worker = Played::accept_with(&listener, concurrency).await;
+    let answer = scene.send(method, Body::Empty);
+    worker.hear_request().await;
+    (scene, worker, Asked { answer, notices, _listener: listener })
+}
+
+/// What became of a request.
+struct Asked {
+    answer: oneshot::Receiver<Answer>,
+    notices: mpsc::Receiver<FromEdge>,
+    _listener: UnixListener,
+}
+
+#[tokio::test]
+async fn a_worker_that_hangs_is_told_of_and_its_visitor_gets_504() {
+    let (scene, mut worker, mut asked) = one_at_work(Method::GET, 1, 400).await;
+    let Some(FromEdge::Slow(look)) = asked.notices.recv().await else { panic!("not slow") };
+    assert_eq!((look.pid, &*look.line), (4711, "GET /"));
+    assert!(look.taken >= Duration::from_millis(200), "{look:?}");
+    let failure = asked.answer.await.unwrap().unwrap_err();
+    assert_eq!((failure.step, failure.status), (Step::App, StatusCode::GATEWAY_TIMEOUT));
+    let Some(FromEdge::Stuck(end)) = asked.notices.recv().await else { panic!("not stuck") };
+    assert_eq!((end.pid, end.request), (4711, look.request));
+    assert_eq!(worker.hear().await, None, "nothing more is to come from this worker");
+    let status = scene.queue.status().await;
+    assert_eq!((status.expired, status.repeated), (1, 0), "it is not tried again");
+}
+
+#[tokio::test]
+async fn a_worker_with_several_requests_is_told_to_give_the_late_one_up_and_lives_on() {
+    let (scene, mut worker, asked) = one_at_work(Method::GET, 4, 200).await;
+    let failure = asked.answer.await.unwrap().unwrap_err();
+    assert_eq!(failure.status, StatusCode::GATEWAY_TIMEOUT);
+    let heard = worker.hear().await;
+    assert!(matches!(heard, Some(Frame::Abort { stream: 1, .. })), "{heard:?}");
+    worker.say(&[Frame::abort(1, "given up")]).await;
+    let answer = scene.get();
+    let (stream, _) = worker.hear_request().await;
+    worker.say(&[head(stream, b"ok"), end(stream)]).await;
+    assert!(answer.await.unwrap().is_ok());
+    assert_eq!(scene.queue.status().await.each[0].served, 2);
+}
+
+#[tokio::test]
+async fn a_safe_request_whose_worker_died_is_repeated_once_and_a_post_never() {
+    let (scene, worker, asked) = one_at_work(Method::GET, 1, 60_000).await;
+    drop(worker);
+    let path = scene.socket("second");
+    let listener = UnixListener::bind(&path).unwrap();
+    scene.queue.reload(Upstream::Frames { sockets: vec![path], buffering: Buffering::Whole });
+    let mut second = Played::accept(&listener).await;
+    second.hear_request().await;
+    drop(second);
+    let failure = asked.answer.await.unwrap().unwrap_err();
+    assert_eq!(failure.status, StatusCode::BAD_GATEWAY, "what kills two workers gets no third");
+    assert_eq!(scene.queue.status().await.repeated, 1);
+
+    for method in [Method::POST, Method::PUT, Method::DELETE, Method::PATCH] {
+        let (_scene, worker, asked) = one_at_work(method, 1, 60_000).await;
+        drop(worker);
+        let failure = asked.answer.await.unwrap().unwrap_err();
+        assert_eq!(failure.status, StatusCode::BAD_GATEWAY);
+    }
 }

@@ -111,12 +111,14 @@ impl Project {
         let callable = scene.found.callable.as_deref().context("no callable was found")?;
         Ok(app::workers::Settings {
             own: scene.own.clone(),
-            count: settings::app::workers(&scene.config),
+            pool: settings::app::pool(&scene.config),
+            recycling: settings::app::recycling(&scene.config),
             argv: app::carried::worker_argv(&python, &main, callable),
             env,
             project: place.project.clone(),
             run: place.run.clone(),
             output: scene.output(),
+            slow: scene.slow_log(),
         })
     }
 }
