@@ -8,6 +8,7 @@
 //! framing   where content ends               connection   one exchange after another
 //! response  head and framing of an answer    exchange     one request and its answer
 //!                                            application  an answer from the queue
+//!                                            tunnel       an upgraded connection
 //! ```
 
 mod application;
@@ -19,6 +20,7 @@ mod incoming;
 mod outgoing;
 mod response;
 mod target;
+mod tunnel;
 mod upload;
 
 use flow::NotChunked;
