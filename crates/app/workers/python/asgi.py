@@ -8,82 +8,106 @@ It never cancels an application: see `streams`.
 """
 
 import contextlib
+from itertools import chain, compress
+from operator import itemgetter
 from time import monotonic_ns
 
 from . import output, wire
 from .output import reason_of, report
-from .server import Gone
+from .server import UNSENT_PAUSE, Gone
 from .streams import Stream
 
 # What `raise OSError where nobody listens` came with; `reason` in websocket.disconnect is newer.
 SPEC_VERSION = "2.4"
-# Field names that are remembered: more are the doing of somebody who makes them up.
-NAMES_MAX = 1_024
+# Sets of variables that are remembered: more are the doing of somebody who makes them up.
+SHAPES_MAX = 256
+SHAPE_BYTES_MAX = 2_048
 FILE_BLOCK_BYTES = 131_072
+# Head and body of an answer that is one frame.
+ONE_FRAME_BYTES_MAX = wire.PAYLOAD_BYTES_MAX - wire.RESPONSE_PREFIX
 
 
-class Names(dict):
-    """Variables' names to those of header fields, as bytes; None for what is no field."""
-
-    def __missing__(self, variable):
-        name = None
-        if variable.startswith(b"HTTP_"):
-            name = variable[5:].replace(b"_", b"-").lower()
-        if len(self) < NAMES_MAX:
-            self[variable] = name
-        return name
-
-
-_NAMES = Names({b"CONTENT_TYPE": b"content-type", b"CONTENT_LENGTH": b"content-length"})
+# What is left out has these values (docs/worker-protocol.md).
+_USUAL = {
+    b"REQUEST_METHOD": b"GET",
+    b"SCRIPT_NAME": b"",
+    b"QUERY_STRING": b"",
+    b"SERVER_PROTOCOL": b"HTTP/1.1",
+    b"REQUEST_SCHEME": b"http",
+}
+_VARIABLES = (
+    b"REQUEST_METHOD", b"REQUEST_SCHEME", b"SERVER_PROTOCOL", b"SCRIPT_NAME", b"PATH_INFO",
+    b"REQUEST_URI", b"QUERY_STRING", b"REMOTE_ADDR", b"REMOTE_PORT", b"SERVER_NAME",
+    b"SERVER_PORT", b"REQUEST_ID",
+)  # fmt: skip
+# Which variables lie where, by the names of them all: a browser sends the same ones each time.
+_SHAPES = {}
 
 
 def scope_of(payload):
-    """What `http` and `websocket` scopes have in common, with the headers; and REQUEST_ID."""
+    """What `http` and `websocket` scopes have in common. Raises ProtocolError."""
     parts = payload.split(b"\0")
     if parts[-1] or len(parts) % 2 == 0 or len(parts) == 1:
         raise wire.ProtocolError("variables without a value each and a NUL at their end")
-    each = iter(parts)
-    pairs = dict(zip(each, each))
-    take = pairs.pop
-    prefix = take(b"SCRIPT_NAME", b"").decode("utf-8", "replace")
-    protocol = take(b"SERVER_PROTOCOL", b"HTTP/1.1")
+    names = tuple(parts[:-1:2])
+    values = parts[1::2]
+    values += _USUAL.values()
+    pick, is_field, fields = _SHAPES.get(names) or shape_of(names)
+    (
+        method, scheme, protocol, prefix, path, target, query, address, port, server, server_port,
+        request_id,
+    ) = pick(values)  # fmt: skip
     try:
-        scope = {
+        return {
             "type": "http",
             "asgi": {"version": "3.0", "spec_version": SPEC_VERSION},
             "http_version": protocol[5:].decode("latin-1"),
-            "method": take(b"REQUEST_METHOD", b"GET").decode("latin-1"),
-            "scheme": take(b"REQUEST_SCHEME", b"http").decode("latin-1"),
-            "path": prefix + take(b"PATH_INFO").decode("utf-8", "replace"),
-            "raw_path": take(b"REQUEST_URI").partition(b"?")[0],
-            "query_string": take(b"QUERY_STRING", b""),
-            "root_path": prefix,
-            "client": (take(b"REMOTE_ADDR").decode("latin-1"), int(take(b"REMOTE_PORT"))),
-            "server": (take(b"SERVER_NAME").decode("latin-1"), int(take(b"SERVER_PORT"))),
-            "davy.request_id": take(b"REQUEST_ID").decode("latin-1"),
+            "method": method.decode("latin-1"),
+            "scheme": scheme.decode("latin-1"),
+            "path": (prefix + path).decode("utf-8", "replace"),
+            "raw_path": target.partition(b"?")[0],
+            "query_string": query,
+            "root_path": prefix.decode("utf-8", "replace"),
+            "client": (address.decode("latin-1"), int(port)),
+            "server": (server.decode("latin-1"), int(server_port)),
+            "davy.request_id": request_id.decode("latin-1"),
+            "headers": list(zip(fields, compress(values, is_field))),
         }
-    except (KeyError, ValueError) as error:
-        raise wire.ProtocolError("a request without a variable it must have: %s" % error) from None
-    names = _NAMES
-    scope["headers"] = [
-        (name, value) for variable, value in pairs.items() if (name := names[variable])
-    ]
-    return scope
+    except ValueError:
+        raise wire.ProtocolError("a port that is no number") from None
+
+
+def shape_of(names):
+    """How to pick the variables from the values, which of these are fields, and their names."""
+    every = (*names, *_USUAL)
+    try:
+        pick = itemgetter(*map(every.index, _VARIABLES))
+    except ValueError:
+        raise wire.ProtocolError("a request without a variable it must have") from None
+    fields = [field_of(name) for name in names]
+    shape = pick, [field is not None for field in fields], [name for name in fields if name]
+    if len(_SHAPES) < SHAPES_MAX and sum(map(len, names)) < SHAPE_BYTES_MAX:
+        _SHAPES[names] = shape
+    return shape
+
+
+def field_of(variable):
+    """The name of the header field that a variable holds; None when it is none."""
+    if variable in (b"CONTENT_TYPE", b"CONTENT_LENGTH"):
+        return variable.lower().replace(b"_", b"-")
+    return variable[5:].replace(b"_", b"-").lower() if variable.startswith(b"HTTP_") else None
 
 
 def head_of(headers):
     """The head of a response from (name, value) pairs of bytes."""
-    parts = []
-    for name, value in headers:
-        parts += name, value
-    if not parts:
-        return b""
+    if not isinstance(headers, list):
+        headers = list(headers)
     try:
-        head = b"\0".join(parts) + b"\0"
+        head = b"\0".join([*chain.from_iterable(headers), b""])
     except TypeError:
-        raise TypeError("names and values of headers must be bytes: %r" % (parts,)) from None
-    if head.count(b"\0") != len(parts) or b"\n" in head or b"\r" in head:
-        raise ValueError("a header has a line break or NUL: %r" % (parts,))
+        raise TypeError("headers must be pairs of bytes: %r" % (headers,)) from None
+    if head.count(b"\0") != 2 * len(headers) or 10 in head or 13 in head:
+        raise ValueError("a header is no pair, or has a line break or NUL: %r" % (headers,))
     return head
 
 
@@ -153,10 +177,12 @@ class Request(Stream):
             raise Gone("the visitor has gone")
         if self.done:
             return
-        if kind == "http.response.body":
-            await self.send_body(message.get("body", b""), message.get("more_body", False))
-        elif kind == "http.response.start":
+        if kind == "http.response.start":
             self.start(message)
+        elif kind == "http.response.body":
+            body, more = message.get("body", b""), message.get("more_body", False)
+            if more or self.head_sent or not self.answer_at_once(body):
+                await self.send_body(body, more)
         elif kind == "http.response.pathsend":
             await self.send_file(message["path"])
         else:
@@ -172,6 +198,24 @@ class Request(Stream):
         self.status = int(status)
         self.head = head_of(message.get("headers", ()))
 
+    def answer_at_once(self, body):
+        """The common answer, in one frame and without waiting; False: it is none of these."""
+        head = self.head
+        if (
+            head is None
+            or self.head_only
+            or type(body) is not bytes
+            or len(head) + len(body) > ONE_FRAME_BYTES_MAX
+            or self.connection.held > UNSENT_PAUSE
+        ):
+            return False
+        ended = monotonic_ns()
+        self.connection.post(
+            wire.answer(self.number, self.started, ended, self.status, head, body)
+        )
+        self.finish()
+        return True
+
     async def send_body(self, body, more):
         """`http.response.body`."""
         if self.head is None:
@@ -181,12 +225,9 @@ class Request(Stream):
         body = b"" if self.head_only else bytes(body)
         if self.head_sent:
             await self.send_content(body)
-        elif more:
-            self.head_sent = True
-            await self.begin(self.status, self.head, body)
         else:
             self.head_sent = True
-            await self.answer(self.status, self.head, body)
+            await self.begin(self.status, self.head, body)
         if not more:
             self.end()
 

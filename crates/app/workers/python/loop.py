@@ -254,6 +254,7 @@ class Server:
             if stream.gone or stream.done:
                 continue
             connection.begun = max(connection.begun, stream.number)
+            stream.begun = True
             self.active += 1
             self.running.add(stream)
             running = stream.run(self.application)
@@ -264,7 +265,7 @@ class Server:
 
     def finished(self, stream):
         """A stream that had begun has ended: the next one may begin, in a turn of its own."""
-        if stream in self.running:
+        if stream.begun:
             self.active -= 1
             if self.waiting:
                 self.loop.call_soon(self.begin_waiting)
@@ -339,7 +340,7 @@ class Server:
         self.waiting.clear()
         for connection in self.connections:
             for stream in list(connection.by_number.values()):
-                if not stream.started and stream not in self.running:
+                if not stream.begun:
                     del connection.by_number[stream.number]
             connection.post(wire.goaway(connection.begun))
         for stream in list(self.running):

@@ -20,7 +20,7 @@ class Stream:
 
     __slots__ = (
         "connection", "number", "variables", "content", "ended", "window", "consumed", "credit",
-        "started", "gone", "done", "waiters", "task",
+        "begun", "started", "gone", "done", "waiters", "task",
     )  # fmt: skip
 
     def __init__(self, connection, number, variables, has_content):
@@ -33,7 +33,8 @@ class Stream:
         self.window = wire.REQUEST_CREDIT
         self.consumed = 0
         self.credit = wire.RESPONSE_CREDIT
-        # When the application was called; 0: it was not.
+        # Whether it has its place among those that run, and when the application was called.
+        self.begun = False
         self.started = 0
         self.gone = self.done = False
         # Futures of those who wait for a frame.
@@ -64,7 +65,7 @@ class Stream:
     def give_up(self):
         """Nobody waits for the answer any more: a request not begun ends here."""
         self.gone = True
-        if not self.started:
+        if not self.begun:
             self.abort("not begun")
 
     def leave(self):
@@ -89,22 +90,6 @@ class Stream:
             self.connection.post(wire.credit(self.number, self.consumed))
             self.window += self.consumed
             self.consumed = 0
-
-    async def answer(self, status, head, content):
-        """The whole answer: one frame if it holds all, which is less than the credit."""
-        if wire.RESPONSE_PREFIX + len(head) + len(content) > wire.PAYLOAD_BYTES_MAX:
-            await self.begin(status, head, content)
-            self.end()
-            return
-        if self.connection.held > UNSENT_PAUSE:
-            await self.drained()
-        if self.gone:
-            raise Gone("the visitor has gone")
-        ended = monotonic_ns()
-        self.connection.post(
-            wire.answer(self.number, self.started, ended, status, head, content)
-        )
-        self.finish()
 
     async def begin(self, status, head, content):
         """RESPONSE, and all of `content` as credit comes."""

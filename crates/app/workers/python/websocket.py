@@ -85,7 +85,8 @@ class Session(asgi.Request):
         """Answers what is no handshake (RFC 6455 §4.2.2, §4.4)."""
         head = b"content-type\0text/plain\0sec-websocket-version\x0013\0"
         try:
-            await self.answer(426 if self.key else 400, head, b"this is no websocket handshake\n")
+            await self.begin(426 if self.key else 400, head, b"this is no websocket handshake\n")
+            self.end()
         except Gone:
             self.abort("the visitor has gone")
         finally:
@@ -247,7 +248,8 @@ class Session(asgi.Request):
             self.close(code, message.get("reason") or "")
         elif self.head is None:
             self.head = b"content-type\0text/plain\0"
-            await self.answer(403, self.head, b"Forbidden\n")
+            await self.begin(403, self.head, b"Forbidden\n")
+            self.end()
             self.lost(LOST, "")
 
     def close(self, code, reason=""):
