@@ -30,6 +30,9 @@ _EAGER = sys.version_info >= (3, 12)
 
 def new_loop():
     """uvloop's event loop if it can be had, else asyncio's own."""
+    if sys.version_info < (3, 10):
+        # What the application made while it was loaded, a lock say, belongs to this one already.
+        return asyncio.get_event_loop()
     try:
         import uvloop
 
