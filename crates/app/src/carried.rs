@@ -40,10 +40,18 @@ fn write_to(state: &Path, folder: &Path) -> io::Result<()> {
     }
 }
 
-const FILES: [(&str, &str); 5] = [
+const FILES: [(&str, &str); 13] = [
+    ("asgi.py", include_str!("../workers/python/asgi.py")),
+    ("interface.py", include_str!("../workers/python/interface.py")),
+    ("lifespan.py", include_str!("../workers/python/lifespan.py")),
+    ("loop.py", include_str!("../workers/python/loop.py")),
     ("main.py", include_str!("../workers/python/main.py")),
     ("output.py", include_str!("../workers/python/output.py")),
+    ("rfc6455.py", include_str!("../workers/python/rfc6455.py")),
     ("server.py", include_str!("../workers/python/server.py")),
+    ("streams.py", include_str!("../workers/python/streams.py")),
+    ("threads.py", include_str!("../workers/python/threads.py")),
+    ("websocket.py", include_str!("../workers/python/websocket.py")),
     ("wire.py", include_str!("../workers/python/wire.py")),
     ("wsgi.py", include_str!("../workers/python/wsgi.py")),
 ];

@@ -167,6 +167,10 @@ class Stream:
 class Server:
     """Listens, reads, and runs the application for each request, as `stream`, a Stream, does."""
 
+    # What a connection is, and how many requests are run at a time.
+    connection = wire.Connection
+    concurrency = 1
+
     def __init__(self, listener, stream, application):
         listener.setblocking(False)
         self.listener = listener
@@ -242,13 +246,18 @@ class Server:
 
     def turn(self, timeout=None):
         """Waits for frames, connections or a signal, and takes in what is there."""
-        for fd, events in self.poll.poll(timeout):
+        self.take_in(self.poll.poll(timeout))
+
+    def take_in(self, polled):
+        """Takes in what poll() has found."""
+        for fd, events in polled:
             connection = self.connections.get(fd)
             if connection is not None:
                 self.exchange(connection, events)
             elif fd == self.wake_read:
-                os.read(fd, 1)
-                self.go_away()
+                os.read(fd, 64)
+                if self.stopping:
+                    self.go_away()
             elif fd == self.listener.fileno():
                 self.accept()
 
@@ -319,10 +328,10 @@ class Server:
                 raise
             self.poll.unregister(self.listener)
             return
-        connection = wire.Connection(connected, self)
+        connection = self.connection(connected, self)
         self.connections[connection.fd] = connection
         self.poll.register(connection.fd, select.POLLIN)
-        connection.send(wire.hello(1))
+        connection.send(wire.hello(self.concurrency))
         if len(self.connections) >= CONNECTIONS_MAX:
             self.poll.unregister(self.listener)
 
