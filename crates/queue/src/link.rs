@@ -43,7 +43,8 @@ pub(crate) struct Link {
 pub(crate) enum News {
     /// The worker greeted: it takes so many requests at a time.
     Greeted(u16),
-    /// A request is done; how long the worker was at it, if it says.
+    /// The worker is done with a request, or goes on with it aside; how long it was at it, if it
+    /// says.
     Ended(JobKey, Option<Duration>),
     /// The worker takes no more; these requests it has not begun, in the order they were handed.
     Leaving(Vec<Ticket>),
@@ -234,6 +235,7 @@ impl Link {
             Frame::Response { stream, .. }
             | Frame::Data { stream, .. }
             | Frame::Credit { stream, .. }
+            | Frame::Aside { stream }
                 if self.recalled.contains(&stream) => {}
             Frame::End { stream, ended: Some(_) } | Frame::Abort { stream, .. }
                 if self.recalled.remove(&stream) => {}
@@ -256,16 +258,28 @@ impl Link {
             }
             Frame::End { stream, ended: Some(ended) } => {
                 let entry = self.streams.remove(&stream).ok_or(LinkError::OutOfPlace)?;
-                let job = entry.job;
-                news.push(News::Ended(job, entry.end(ended)?));
+                let (job, aside) = (entry.job, entry.aside);
+                let took = entry.end(ended)?;
+                if !aside {
+                    news.push(News::Ended(job, took));
+                }
             }
             Frame::Abort { stream, started, ended, reason } => {
                 let entry = self.streams.remove(&stream).ok_or(LinkError::OutOfPlace)?;
                 entry.ran(started, ended);
                 let failure = Failure::new(Step::App, StatusCode::INTERNAL_SERVER_ERROR, reason);
                 let took = (started.0 != 0).then(|| ended.since(started));
-                news.push(News::Ended(entry.job, took));
+                if !entry.aside {
+                    news.push(News::Ended(entry.job, took));
+                }
                 entry.fail(failure, wake);
+            }
+            Frame::Aside { stream } => {
+                let entry = self.streams.get_mut(&stream).ok_or(LinkError::OutOfPlace)?;
+                // How long it will be at it says nothing of how long the next one takes.
+                if !std::mem::replace(&mut entry.aside, true) {
+                    news.push(News::Ended(entry.job, None));
+                }
             }
             Frame::Credit { stream, bytes } => {
                 // Credit may cross the stream's end.

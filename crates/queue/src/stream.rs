@@ -39,6 +39,8 @@ pub(crate) struct Ticket {
 pub(crate) struct Stream {
     /// The request's number among the owner's jobs.
     pub(crate) job: JobKey,
+    /// Whether the worker runs it aside, with room for another.
+    pub(crate) aside: bool,
     handing: Handing,
     state: State,
     trace: Arc<Trace>,
@@ -82,7 +84,8 @@ impl Stream {
         let state = State::Awaited(reply);
         let (window, owed, upload_credit) = (RESPONSE_WINDOW, 0, None);
         let again = Some((variables, body));
-        Stream { job, handing, state, trace, window, owed, upload_credit, again }
+        let aside = false;
+        Stream { job, aside, handing, state, trace, window, owed, upload_credit, again }
     }
 
     /// A request whose content goes to the worker by this credit.

@@ -23,6 +23,7 @@ module DavyWorker
     application = load(file)
     return NOT_LOADED unless application
 
+    Request.multithread = threads.to_i > 1
     server = Server.new(take_listener, Request, application, threads: threads.to_i)
     trap("TERM") { server.stop }
     leave_children_alone(server)

@@ -42,6 +42,11 @@ module DavyWorker
     class << self
       # Whether `rack.input` has to be rewindable: Rack 2.
       attr_accessor :rewindable
+
+      # Whether requests run side by side in this process.
+      def multithread=(answer)
+        TEMPLATE["rack.multithread"] = answer
+      end
     end
 
     # Runs the application for this request.
@@ -127,7 +132,7 @@ module DavyWorker
     end
 
     def joined(blocks)
-      (blocks.size == 1 ? blocks[0] : blocks.join).b
+      blocks.size == 1 ? blocks[0].b : blocks.map(&:b).join
     end
 
     def give_file(status, head, body)
@@ -165,16 +170,12 @@ module DavyWorker
     # after it has returned, and closes it.
     def stream(status, head, body)
       start(status, head, "")
-      io = splice(nil, upgraded: status == 101)
-      body.call(io)
-    rescue StandardError
-      io&.close
-      raise
+      body.call(splice(nil, upgraded: status == 101))
     end
 
     # The application's end of a pair of sockets whose other end the server splices.
     def splice(answer, upgraded: false)
-      theirs, ours = UNIXSocket.pair
+      @io, ours = UNIXSocket.pair
       @hijacked = true
       @server.detach
       @server.synchronize do
@@ -184,7 +185,7 @@ module DavyWorker
         @server.add_tunnel(@tunnel)
         @tunnel.move
       end
-      theirs
+      @io
     end
 
     # The request is over, or goes on without this thread.
@@ -197,6 +198,7 @@ module DavyWorker
 
     def fail_with(reason, error)
       @server.synchronize { @tunnel ? @tunnel.fail_with(reason) : abort_now(reason) }
+      @io&.close
       after_reply(nil, nil, error)
     end
 
