@@ -47,7 +47,8 @@ pub(crate) enum News {
     Greeted(u16),
     /// The worker has begun to answer a request, and the answer goes on.
     Answering(JobKey),
-    /// A request is done; how long the worker was at it, if it says.
+    /// The worker is done with a request, or goes on with it aside; how long it was at it, if it
+    /// says.
     Ended(JobKey, Option<Duration>),
     /// The worker takes no more; these requests it has not begun, in the order they were handed.
     Leaving(Vec<Ticket>),
@@ -256,6 +257,7 @@ impl Link {
             Frame::Response { stream, .. }
             | Frame::Data { stream, .. }
             | Frame::Credit { stream, .. }
+            | Frame::Aside { stream }
                 if self.recalled.contains(&stream) => {}
             Frame::End { stream, ended: Some(_) } | Frame::Abort { stream, .. }
                 if self.recalled.remove(&stream) => {}
@@ -278,9 +280,12 @@ impl Link {
             }
             Frame::End { stream, ended: Some(ended) } => {
                 let entry = self.streams.remove(&stream).ok_or(LinkError::OutOfPlace)?;
-                let job = entry.job;
+                let (job, aside) = (entry.job, entry.aside);
                 self.served += 1;
-                news.push(News::Ended(job, entry.end(ended)?));
+                let took = entry.end(ended)?;
+                if !aside {
+                    news.push(News::Ended(job, took));
+                }
             }
             Frame::Abort { stream, started, ended, reason } => {
                 let entry = self.streams.remove(&stream).ok_or(LinkError::OutOfPlace)?;
@@ -288,8 +293,17 @@ impl Link {
                 self.served += 1;
                 let failure = Failure::new(Step::App, StatusCode::INTERNAL_SERVER_ERROR, reason);
                 let took = (started.0 != 0).then(|| ended.since(started));
-                news.push(News::Ended(entry.job, took));
+                if !entry.aside {
+                    news.push(News::Ended(entry.job, took));
+                }
                 entry.fail(failure, outlet);
+            }
+            Frame::Aside { stream } => {
+                let entry = self.streams.get_mut(&stream).ok_or(LinkError::OutOfPlace)?;
+                // How long it will be at it says nothing of how long the next one takes.
+                if !std::mem::replace(&mut entry.aside, true) {
+                    news.push(News::Ended(entry.job, None));
+                }
             }
             Frame::Credit { stream, bytes } => {
                 // Credit may cross the stream's end.

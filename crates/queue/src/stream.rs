@@ -52,6 +52,8 @@ pub(crate) enum Repeat {
 pub(crate) struct Stream {
     /// The request's number among the owner's jobs.
     pub(crate) job: JobKey,
+    /// Whether the worker runs it aside, with room for another.
+    pub(crate) aside: bool,
     handing: Handing,
     state: State,
     trace: Arc<Trace>,
@@ -121,6 +123,7 @@ impl Stream {
     pub(crate) fn whole(ticket: Ticket) -> Stream {
         Stream {
             job: ticket.job,
+            aside: false,
             handing: ticket.handing,
             state: State::Awaited(ticket.reply),
             trace: ticket.trace,

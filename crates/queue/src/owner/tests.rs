@@ -267,6 +267,30 @@ async fn an_application_that_fails_is_a_500_and_its_worker_goes_on() {
 }
 
 #[tokio::test]
+async fn a_request_that_goes_on_aside_leaves_room_for_the_next() {
+    let scene = Scene::new();
+    let mut played = Played::start(&scene).await;
+    let taken_over = scene.ask(Body::Empty);
+    let (first, _) = played.hear_request().await;
+    let next = scene.ask(Body::Empty);
+    played.say(&[Frame::Aside { stream: first }]).await;
+    let (second, _) = played.hear_request().await;
+    played.say(&[head(second, b"two"), end(second)]).await;
+    assert_eq!(collect(next.await.unwrap().unwrap().body).await.unwrap(), b"two");
+    // The first is still answered, and its end makes no second place.
+    let third = scene.ask(Body::Empty);
+    let (number, _) = played.hear_request().await;
+    played.say(&[head(first, b"one"), end(first)]).await;
+    assert_eq!(collect(taken_over.await.unwrap().unwrap().body).await.unwrap(), b"one");
+    let waiting = scene.ask(Body::Empty);
+    played.say(&[head(number, b"three"), end(number)]).await;
+    assert_eq!(collect(third.await.unwrap().unwrap().body).await.unwrap(), b"three");
+    let (number, _) = played.hear_request().await;
+    played.say(&[head(number, b"four"), end(number)]).await;
+    assert_eq!(collect(waiting.await.unwrap().unwrap().body).await.unwrap(), b"four");
+}
+
+#[tokio::test]
 async fn a_visitor_that_goes_away_is_told_to_the_worker() {
     let scene = Scene::new();
     let mut worker = Played::start(&scene).await;
