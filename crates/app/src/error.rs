@@ -23,25 +23,16 @@ pub enum Error {
          callable, like \"module:callable\" or \"module:create_app()\""
     )]
     App(String),
-    /// An application that does not speak WSGI.
+    /// Django without the callable that was asked for.
     #[error(
-        "{file} uses {framework}, which speaks ASGI; davy runs WSGI applications so far.\n\
-         If the project has a WSGI callable, name it in davy.toml: app = \"module:callable\""
-    )]
-    Asgi {
-        /// Where it was seen.
-        file: String,
-        /// The framework.
-        framework: &'static str,
-    },
-    /// Django without a WSGI callable.
-    #[error(
-        "manage.py speaks of the settings {settings}, but no wsgi.py with an `application` lies \
+        "manage.py speaks of the settings {settings}, but no {entry} with an `application` lies \
          beside them.\nName the callable in davy.toml: app = \"module:callable\""
     )]
     NoDjangoCallable {
         /// The settings module.
         settings: String,
+        /// The file that was looked for.
+        entry: String,
     },
     /// Dependencies that can't be understood.
     #[error("{file}: {reason}")]
