@@ -22,9 +22,16 @@ pub fn write_worker(state: &Path) -> Result<PathBuf, Error> {
     Ok(folder.join("main.py"))
 }
 
-/// What starts a worker for `callable` (`module:callable`).
-pub fn worker_argv(python: &Path, main: &Path, callable: &str) -> Vec<OsString> {
-    vec![python.into(), main.into(), callable.into()]
+/// What starts a worker for `callable` (`module:callable`), and how many requests it runs at a time
+/// if that is a WSGI application.
+pub fn worker_argv(
+    python: &Path,
+    main: &Path,
+    callable: &str,
+    threads: Option<u16>,
+) -> Vec<OsString> {
+    let threads = threads.unwrap_or(1).to_string();
+    vec![python.into(), main.into(), callable.into(), "--threads".into(), threads.into()]
 }
 
 fn write_to(state: &Path, folder: &Path) -> io::Result<()> {

@@ -37,7 +37,7 @@ impl Site {
             own: Arc::new(Own::direct()),
             pool,
             recycling,
-            argv: davy_app::carried::worker_argv("python3".as_ref(), &main, "app:app"),
+            argv: davy_app::carried::worker_argv("python3".as_ref(), &main, "app:app", None),
             env: vec![("PYTHONUNBUFFERED".to_owned(), "1".to_owned())],
             project: self.folder.path().to_owned(),
             run: self.folder.path().join("run"),

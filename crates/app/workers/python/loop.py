@@ -13,6 +13,7 @@ importable. No peer, however broken, ends the process.
 import asyncio
 import collections
 import os
+import signal
 import sys
 import threading
 
@@ -142,6 +143,7 @@ class Server:
     async def serve(self):
         """From the application's start to its end."""
         self.changed = asyncio.Event()
+        self.wake_by_signals()
         if self.stopping:
             self.changed.set()
         lifespan = Lifespan(self.application, self.state)
@@ -155,6 +157,16 @@ class Server:
         await self.come_to_an_end()
         await lifespan.stop()
         return True
+
+    def wake_by_signals(self):
+        """A signal ends the loop's wait also when it came just before: its handler runs after
+        that alone. uvloop sees to it itself."""
+        read, write = os.pipe()
+        os.set_blocking(write, False)
+        theirs = signal.set_wakeup_fd(write, warn_on_full_buffer=False)
+        if theirs != -1:
+            signal.set_wakeup_fd(theirs)
+        self.loop.add_reader(read, os.read, read, 64)
 
     def stop(self, *_):
         """Signal handler of SIGTERM. After 30 s the process ends whatever it does."""

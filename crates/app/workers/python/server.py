@@ -13,6 +13,7 @@ last resort of `stop`, and no peer, however broken, ends the process.
 import collections
 import os
 import select
+import signal
 import threading
 from time import monotonic_ns
 
@@ -190,6 +191,7 @@ class Server:
 
     def run(self):
         """Serves until told to stop; then answers what was begun, and closes."""
+        self.wake_by_signals()
         polled = 0
         while not self.stopping:
             now = monotonic_ns()
@@ -233,6 +235,10 @@ class Server:
             os.write(self.wake_write, b"s")
         except OSError:
             pass
+
+    def wake_by_signals(self):
+        """A signal ends poll() also when it came just before: its handler runs after that alone."""
+        signal.set_wakeup_fd(self.wake_write, warn_on_full_buffer=False)
 
     def leave_to_parent(self):
         """In a process the application forked: the sockets are the parent's, and so is the answer."""

@@ -82,6 +82,7 @@ class Server(server.Server):
 
     def run(self):
         """Serves until told to stop; then answers what was begun, and closes."""
+        self.wake_by_signals()
         for number in range(self.concurrency):
             name = "davy-%d" % (number + 1)
             threading.Thread(target=self.work, name=name, daemon=True).start()

@@ -5,7 +5,7 @@ import unittest
 
 from davy_worker import asgi, wire
 
-from .edge import Worker, variables
+from .worker import Worker, variables
 
 HTTP = """
 import asyncio, json, os, sys

@@ -5,7 +5,7 @@ import unittest
 
 from davy_worker import interface
 
-from .edge import Worker
+from .worker import Worker
 
 
 async def asgi3(scope, receive, send):

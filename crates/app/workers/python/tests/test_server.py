@@ -5,7 +5,7 @@ import unittest
 
 from davy_worker import wire
 
-from .edge import Worker
+from .worker import Worker
 
 SOURCE = """
 import io, sys, threading, time

@@ -6,7 +6,7 @@ import unittest
 from davy_worker import wire
 from davy_worker.rfc6455 import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT
 
-from .edge import Worker
+from .worker import Worker
 from .websocket import Client
 
 SOURCE = """

@@ -113,7 +113,7 @@ impl Project {
             own: scene.own.clone(),
             pool: settings::app::pool(&scene.config),
             recycling: settings::app::recycling(&scene.config),
-            argv: app::carried::worker_argv(&python, &main, callable),
+            argv: app::carried::worker_argv(&python, &main, callable, scene.config.threads),
             env,
             project: place.project.clone(),
             run: place.run.clone(),
