@@ -60,6 +60,17 @@ pub enum Error {
         /// The PATH that was searched.
         path: String,
     },
+    /// There is none of the version that the project asks for.
+    #[error(
+        ".python-version asks for Python {version}, and no such python is on the PATH{seen}.\n\
+         Install Python {version}, or change or remove .python-version"
+    )]
+    NoSuchPython {
+        /// The version, as `3.12`.
+        version: String,
+        /// What is there instead.
+        seen: String,
+    },
     /// The interpreter does not do.
     #[error("{}: {reason}", .path.display())]
     Python {

@@ -28,7 +28,8 @@ impl Project {
         let project = &scene.start.place.project;
         let path = std::env::var_os("PATH").unwrap_or_default();
         let interpreter = Interpreter::find(&scene.own, &path, project).await?;
-        let dependencies = Dependencies::read(project)?;
+        let (dependencies, note) = Dependencies::read(project)?.with_tool(&path)?;
+        note.into_iter().for_each(|note| scene.child.warn("deps", note));
         Ok(Project { interpreter, dependencies, environment: None })
     }
 
