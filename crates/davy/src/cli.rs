@@ -35,6 +35,10 @@ pub(crate) enum Command {
     Logs(Logs),
     /// Follow one request through all nine steps, and see where its time goes
     Trace(Trace),
+    /// Run a command as the site's own processes run, with its variables, packages and database
+    Run(Run),
+    /// Open a shell as the site's own processes run
+    Shell(InSite),
     /// Stop what runs in a folder
     Down(Down),
     /// Show the configuration, and all that can be configured
@@ -106,6 +110,22 @@ pub(crate) struct Trace {
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    #[command(flatten)]
+    pub(crate) site: InSite,
+    /// The command and its arguments: `davy run python manage.py migrate`
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
+    pub(crate) argv: Vec<OsString>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InSite {
+    /// The project's folder
+    #[arg(short = 'C', long, default_value = ".", value_name = "DIR")]
+    pub(crate) folder: PathBuf,
 }
 
 #[derive(Debug, Args)]

@@ -21,6 +21,8 @@ pub(crate) enum Ask {
     Status,
     /// A channel to the edge, please.
     Edge,
+    /// A channel to the site, please.
+    Site,
     /// Stop everything.
     Down,
 }
@@ -31,8 +33,8 @@ pub(crate) enum Ask {
 pub(crate) enum Reply {
     /// The answer to [`Ask::Status`].
     Status(Value),
-    /// The channel to the edge lies beside this.
-    Edge,
+    /// The channel that was asked for lies beside this.
+    Channel,
     /// The stack is being stopped.
     Stopping,
 }

@@ -149,7 +149,11 @@ impl Keeper {
             Event::ProgramEnded(name, exit) => self.bury_program(&name, exit),
             Event::RestartProgram(name) => self.start_program(&name),
             Event::Asked(caller, Ask::Status) => self.inquire(caller),
-            Event::Asked(caller, Ask::Edge) => self.lead_to_edge(&caller),
+            Event::Asked(caller, Ask::Edge) => self.lead_to(&Peer::Edge, &caller),
+            Event::Asked(caller, Ask::Site) => {
+                let site = self.members.keys().find(|peer| matches!(peer, Peer::Site(_)));
+                site.cloned().into_iter().for_each(|site| self.lead_to(&site, &caller));
+            }
             Event::Asked(caller, Ask::Down) => {
                 let _ = caller.try_send(&Reply::Stopping, &[]);
                 return Some(Ending::Asked);
@@ -229,14 +233,13 @@ impl Keeper {
         let _ = second.try_send(&ToChild::Meet { peer: one.clone() }, &[right.as_fd()]);
     }
 
-    /// Makes a caller known to the edge, if there is one; else the caller finds its channel closed.
-    fn lead_to_edge(&self, caller: &Channel) {
-        let (Some(edge), Ok((left, right))) = (self.channel(&Peer::Edge), Channel::descriptors())
-        else {
+    /// Makes a caller known to a child, if it lives; else the caller finds its channel closed.
+    fn lead_to(&self, peer: &Peer, caller: &Channel) {
+        let (Some(child), Ok((left, right))) = (self.channel(peer), Channel::descriptors()) else {
             return;
         };
-        let _ = edge.try_send(&ToChild::Meet { peer: Peer::Console }, &[left.as_fd()]);
-        let _ = caller.try_send(&Reply::Edge, &[right.as_fd()]);
+        let _ = child.try_send(&ToChild::Meet { peer: Peer::Console }, &[left.as_fd()]);
+        let _ = caller.try_send(&Reply::Channel, &[right.as_fd()]);
     }
 
     /// The processes that a task of ours waits for.

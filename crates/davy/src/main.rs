@@ -20,6 +20,7 @@ mod keeper;
 mod logs;
 mod place;
 mod roles;
+mod run;
 mod settings;
 mod trace;
 mod up;
@@ -36,6 +37,8 @@ fn main() -> ExitCode {
         Command::Status(options) => control::status(&options),
         Command::Logs(options) => logs::read::logs(&options),
         Command::Trace(options) => trace::trace(&options),
+        Command::Run(options) => run::run(&options),
+        Command::Shell(options) => run::shell(&options),
         Command::Down(options) => control::down(&options),
         Command::Config(cli::Config::Show(options)) => configuration::show(&options),
         Command::Config(cli::Config::Schema) => Ok(configuration::schema()),

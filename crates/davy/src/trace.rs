@@ -81,7 +81,7 @@ struct Edge(Channel);
 impl Edge {
     async fn of(place: &Place) -> anyhow::Result<Edge> {
         match inquire(place, Ask::Edge).await? {
-            Some((Reply::Edge, mut fds)) => {
+            Some((Reply::Channel, mut fds)) => {
                 let fd = fds.pop().context(UNEXPECTED)?;
                 Ok(Edge(Channel::from_fd(fd)?))
             }
