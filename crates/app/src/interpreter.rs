@@ -97,7 +97,7 @@ async fn ask(own: &Own, python: &Path, project: &Path) -> Result<Told, Error> {
     })
 }
 
-fn is_executable(path: &Path) -> bool {
+pub(crate) fn is_executable(path: &Path) -> bool {
     path.metadata().is_ok_and(|about| about.is_file() && about.permissions().mode() & 0o111 != 0)
 }
 
