@@ -9,6 +9,7 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use crate::Error;
+use crate::variables::UrlForm;
 
 /// A project's gems.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -47,6 +48,14 @@ impl Gems {
     /// A MySQL driver among them.
     pub fn mysql_driver(&self) -> Option<&'static str> {
         MYSQL_DRIVERS.into_iter().find(|name| self.has(name))
+    }
+
+    /// How its driver wants the database named in a URL: Rails before 7.2 knows no `mysql://`.
+    pub fn url_form(&self) -> UrlForm {
+        match self.mysql_driver() {
+            Some("trilogy") => UrlForm::Trilogy,
+            _ => UrlForm::Mysql2,
+        }
     }
 }
 

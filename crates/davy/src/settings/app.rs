@@ -27,6 +27,11 @@ pub(crate) fn pool(config: &Config) -> Pool {
     Pool { least, most: most.max(least), idle: config.limits.idle }
 }
 
+/// How many requests a worker runs at a time: one, unless more are asked for.
+pub(crate) fn threads(config: &Config) -> u16 {
+    config.threads.unwrap_or(1)
+}
+
 /// After what a worker is replaced.
 pub(crate) fn recycling(config: &Config) -> Recycling {
     let config::Limits { requests, age, memory, .. } = config.limits;
