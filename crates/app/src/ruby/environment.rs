@@ -3,7 +3,7 @@
 //! ```text
 //!   RACK_ENV, RAILS_ENV       production
 //!   RAILS_LOG_TO_STDOUT       1: the log is davy's
-//!   RAILS_MAX_THREADS         as many as a worker has
+//!   RAILS_MAX_THREADS         as many as a worker has, where that is more than Rails' five
 //!   SECRET_KEY_BASE           made once and kept, when a Rails application has none of its own
 //! ```
 //! What the site's settings or the environment say goes before all of it. RAILS_SERVE_STATIC_FILES
@@ -33,7 +33,11 @@ pub fn complete(
     if framework == Framework::Rails {
         add("RAILS_ENV", "production".to_owned());
         add("RAILS_LOG_TO_STDOUT", "1".to_owned());
-        add("RAILS_MAX_THREADS", threads.to_string());
+        // It is also the size of the pool of connections to the database, which threads of the
+        // application's own (Action Cable's) share.
+        if threads > RAILS_THREADS {
+            add("RAILS_MAX_THREADS", threads.to_string());
+        }
     }
 }
 
@@ -93,6 +97,9 @@ fn make(path: &Path) -> io::Result<String> {
     Ok(secret)
 }
 
+/// What Rails makes room for when RAILS_MAX_THREADS is not set.
+const RAILS_THREADS: u16 = 5;
+
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt;
@@ -102,15 +109,19 @@ mod tests {
     #[test]
     fn what_is_set_stays() {
         let mut variables = BTreeMap::from([("RAILS_ENV".to_owned(), "staging".to_owned())]);
-        complete(&mut variables, Framework::Rails, 3, &|name| name == "RAILS_MAX_THREADS");
+        complete(&mut variables, Framework::Rails, 8, &|name| name == "RAILS_MAX_THREADS");
         let told: Vec<(&str, &str)> =
             variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let expected =
             [("RACK_ENV", "production"), ("RAILS_ENV", "staging"), ("RAILS_LOG_TO_STDOUT", "1")];
         assert_eq!(told, expected);
-        let mut variables = BTreeMap::new();
-        complete(&mut variables, Framework::Sinatra, 3, &|_| false);
-        assert_eq!(variables.len(), 1);
+        let count = |framework, threads| {
+            let mut variables = BTreeMap::new();
+            complete(&mut variables, framework, threads, &|_| false);
+            variables.len()
+        };
+        assert_eq!(count(Framework::Sinatra, 8), 1);
+        assert_eq!((count(Framework::Rails, 5), count(Framework::Rails, 8)), (3, 4));
     }
 
     #[test]
