@@ -206,6 +206,12 @@ impl Project {
         Ran::of(command.arg(davy.get_program()).args(davy.get_args()))
     }
 
+    /// `davy run` with a command, in the environment of the site that is up.
+    pub fn run_in_site(&self, words: &[&str]) -> Ran {
+        let mut davy = Command::new(davy_program());
+        Ran::of(davy.args(["run", "-C"]).arg(&self.folder).args(words))
+    }
+
     /// davy with these words and the folder. But on a machine of its own its home and cache are
     /// those of all tests: what one has fetched serves the others.
     fn davy(&self, words: &[&str]) -> Command {

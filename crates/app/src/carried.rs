@@ -9,17 +9,22 @@ use crate::Error;
 use crate::key::Key;
 
 /// Writes the worker below `state`, unless it is there already, and gives the path of its main.py.
-/// The folder is named after its content and appears complete or not at all, so processes of an
-/// older davy keep theirs.
 pub fn write_worker(state: &Path) -> Result<PathBuf, Error> {
-    let key = FILES
+    write(state, &FILES).map(|folder| folder.join("main.py"))
+}
+
+/// Writes a worker's files below `state`, unless they are there already, and gives their folder. It
+/// is named after its content and appears complete or not at all, so processes of an older davy
+/// keep theirs.
+pub(crate) fn write(state: &Path, files: &[(&str, &str)]) -> Result<PathBuf, Error> {
+    let key = files
         .iter()
         .fold(Key::new(), |key, (name, text)| key.with(name.as_bytes()).with(text.as_bytes()));
     let folder = state.join(format!("worker-{key}"));
     if !folder.is_dir() {
-        write_to(state, &folder).map_err(Error::io(&folder))?;
+        write_to(state, files, &folder).map_err(Error::io(&folder))?;
     }
-    Ok(folder.join("main.py"))
+    Ok(folder)
 }
 
 /// What starts a worker for `callable` (`module:callable`), and how many requests it runs at a time
@@ -34,10 +39,10 @@ pub fn worker_argv(
     vec![python.into(), main.into(), callable.into(), "--threads".into(), threads.into()]
 }
 
-fn write_to(state: &Path, folder: &Path) -> io::Result<()> {
+fn write_to(state: &Path, files: &[(&str, &str)], folder: &Path) -> io::Result<()> {
     fs::create_dir_all(state)?;
     let part = tempfile::Builder::new().prefix("worker-").suffix(".part").tempdir_in(state)?;
-    for (name, text) in FILES {
+    for (name, text) in files {
         fs::write(part.path().join(name), text)?;
     }
     match fs::rename(part.path(), folder) {

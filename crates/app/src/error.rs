@@ -79,6 +79,23 @@ pub enum Error {
         /// Why, and what to do.
         reason: String,
     },
+    /// There is no Ruby.
+    #[error(
+        "no ruby on the PATH ({path}).\nInstall Ruby 3.1 or newer (Debian, Ubuntu: apt install \
+         ruby bundler)"
+    )]
+    NoRuby {
+        /// The PATH that was searched.
+        path: String,
+    },
+    /// The Ruby does not do.
+    #[error("{}: {reason}", .path.display())]
+    Ruby {
+        /// The interpreter.
+        path: PathBuf,
+        /// Why, and what to do.
+        reason: String,
+    },
     /// pip can't be had.
     #[error(
         "this Python has no ensurepip, and pip could not be fetched: {0}\nInstall python3-venv \

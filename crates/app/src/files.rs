@@ -43,7 +43,7 @@ pub fn mounts(project: &Path, found: &Found, root: Option<&Path>) -> Vec<Mount> 
     };
     let flask = match found.kind {
         Kind::Python(Python::Flask) => at("/static/", beside.join("static")),
-        Kind::Python(_) | Kind::Static => None,
+        Kind::Python(_) | Kind::Ruby(_) | Kind::Static => None,
     };
     flask.into_iter().chain(whole).collect()
 }

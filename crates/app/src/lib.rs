@@ -29,6 +29,7 @@ pub mod jobs;
 mod key;
 mod output;
 mod program;
+pub mod ruby;
 pub mod variables;
 pub mod venv;
 pub mod workers;
@@ -49,6 +50,11 @@ pub mod fuzz {
     /// The lines of a requirements.txt.
     pub fn dependencies(bytes: &[u8]) {
         crate::dependencies::fuzz(bytes);
+    }
+
+    /// A Gemfile, or its lock file.
+    pub fn gems(bytes: &[u8]) {
+        crate::ruby::gems::fuzz(bytes);
     }
 
     /// What a worker writes to its stdout.

@@ -117,7 +117,12 @@ pub(crate) struct Run {
     #[command(flatten)]
     pub(crate) site: InSite,
     /// The command and its arguments: `davy run python manage.py migrate`
-    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
+    #[arg(
+        required = true,
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_name = "COMMAND"
+    )]
     pub(crate) argv: Vec<OsString>,
 }
 

@@ -117,6 +117,29 @@ fn describe(status: &Value) -> String {
                 format!("worker pid {}  {}", worker["pid"], worker["state"].as_str().unwrap_or("")),
             );
         }
+        for job in array(&process["status"], "jobs") {
+            line("", describe_job(job));
+        }
+    }
+    text
+}
+
+/// `cron clean  next 2026-11-25T02:00:00Z  last exit code 0`.
+fn describe_job(job: &Value) -> String {
+    let mut text = String::new();
+    for (label, value) in [
+        ("", &job["kind"]),
+        (" ", &job["name"]),
+        ("  pid ", &job["pid"]),
+        ("  next ", &job["next"]),
+        ("  last ", &job["ended"]),
+        ("  starts ", &job["starts"]),
+    ] {
+        match value {
+            Value::Null => {}
+            Value::String(value) => text += &format!("{label}{value}"),
+            value => text += &format!("{label}{value}"),
+        }
     }
     text
 }

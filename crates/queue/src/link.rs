@@ -279,31 +279,25 @@ impl Link {
                 entry.data(content, outlet)?;
             }
             Frame::End { stream, ended: Some(ended) } => {
-                let entry = self.streams.remove(&stream).ok_or(LinkError::OutOfPlace)?;
+                let entry = self.take_served(stream)?;
                 let (job, aside) = (entry.job, entry.aside);
-                self.served += 1;
                 let took = entry.end(ended)?;
-                if !aside {
-                    news.push(News::Ended(job, took));
-                }
+                news.extend((!aside).then_some(News::Ended(job, took)));
             }
             Frame::Abort { stream, started, ended, reason } => {
-                let entry = self.streams.remove(&stream).ok_or(LinkError::OutOfPlace)?;
+                let entry = self.take_served(stream)?;
                 entry.ran(started, ended);
-                self.served += 1;
                 let failure = Failure::new(Step::App, StatusCode::INTERNAL_SERVER_ERROR, reason);
                 let took = (started.0 != 0).then(|| ended.since(started));
-                if !entry.aside {
-                    news.push(News::Ended(entry.job, took));
-                }
+                news.extend((!entry.aside).then_some(News::Ended(entry.job, took)));
                 entry.fail(failure, outlet);
             }
             Frame::Aside { stream } => {
                 let entry = self.streams.get_mut(&stream).ok_or(LinkError::OutOfPlace)?;
                 // How long it will be at it says nothing of how long the next one takes.
-                if !std::mem::replace(&mut entry.aside, true) {
-                    news.push(News::Ended(entry.job, None));
-                }
+                let news_of_it = News::Ended(entry.job, None);
+                let before = std::mem::replace(&mut entry.aside, true);
+                news.extend((!before).then_some(news_of_it));
             }
             Frame::Credit { stream, bytes } => {
                 // Credit may cross the stream's end.
@@ -320,6 +314,13 @@ impl Link {
             }
         }
         Ok(())
+    }
+
+    /// A request that the worker is done with.
+    fn take_served(&mut self, stream: u32) -> Result<Stream, LinkError> {
+        let served = self.streams.remove(&stream).ok_or(LinkError::OutOfPlace)?;
+        self.served += 1;
+        Ok(served)
     }
 
     /// Takes the requests above `last` back: the worker will not run them.

@@ -1,8 +1,6 @@
 //! Django as it comes from PyPI: a fresh project with its settings for the database, its static
 //! files and its hosts edited, and nothing else, is migrated, and administered in a browser.
 
-use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -60,19 +58,11 @@ fn shop() -> Project {
     project
 }
 
-/// The only environment that davy has made.
-fn python(project: &Project) -> PathBuf {
-    let venvs = fs::read_dir(project.path(".davy/python/venv")).unwrap();
-    let venvs: Vec<PathBuf> = venvs.map(|venv| venv.unwrap().path()).collect();
-    let [venv] = &venvs[..] else { panic!("{venvs:?}") };
-    venv.join("bin/python")
-}
-
-/// `manage.py` with the site's interpreter and the site's variables.
-fn manage(project: &Project, variables: &BTreeMap<String, String>, words: &[&str]) {
-    let mut manage = Command::new(python(project));
-    manage.arg("manage.py").args(words).current_dir(project.folder()).env_clear();
-    succeeds(manage.envs(variables).env("DJANGO_SUPERUSER_PASSWORD", PASSWORD));
+/// `manage.py` in the environment of the site.
+fn manage(project: &Project, words: &[&str]) {
+    let password = format!("DJANGO_SUPERUSER_PASSWORD={PASSWORD}");
+    let ran = project.run_in_site(&[&["env", &password, "python", "manage.py"], words].concat());
+    assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);
 }
 
 #[test]
@@ -82,9 +72,9 @@ fn django_is_migrated_and_administered() {
     assert!(davy.says("found    Django (manage.py)").contains("requirements.txt"));
     davy.says("files    /static/ from collected");
     let variables = processes::environ(davy.workers()[0]);
-    manage(&project, &variables, &["migrate", "--noinput"]);
+    manage(&project, &["migrate", "--noinput"]);
     let admin = ["--username", "ada", "--email", "ada@foobar.com"];
-    manage(&project, &variables, &[&["createsuperuser", "--noinput"], &admin[..]].concat());
+    manage(&project, &[&["createsuperuser", "--noinput"], &admin[..]].concat());
 
     let stranger = curl(&davy.url("/admin/"));
     assert_eq!(stranger.header("location"), Some("/admin/login/?next=/admin/"));

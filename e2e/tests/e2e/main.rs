@@ -16,6 +16,7 @@ mod folders;
 mod following;
 mod guestbook;
 mod hostile;
+mod jobs;
 mod ledger;
 mod logs;
 mod machine;

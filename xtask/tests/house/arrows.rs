@@ -29,7 +29,7 @@ const ARROWS: [(&str, &[&str]); 12] = [
 
 /// What tests may use beyond that.
 const ARROWS_OF_TESTS: [(&str, &[&str]); 1] =
-    [("xtask", &["app", "config", "db", "dns", "queue", "web"])];
+    [("xtask", &["app", "config", "db", "dns", "flow", "queue", "web"])];
 
 #[test]
 fn members_stand_in_the_order_of_a_request() {

@@ -20,13 +20,18 @@ module DavyWorker
     end
     trap("INT", "IGNORE")
     arguments.clear
+    require "socket"
+    listener = take_listener
+    tell_stacks(listener)
     application = load(file)
     return NOT_LOADED unless application
 
     Request.multithread = threads.to_i > 1
-    server = Server.new(take_listener, Request, application, threads: threads.to_i)
+    server = Server.new(listener, Request, application, threads: threads.to_i)
     trap("TERM") { server.stop }
     leave_children_alone(server)
+    # Rubies that know it make room in memory, and look less often at what stays for good.
+    Process.warmup if Process.respond_to?(:warmup)
     server.run
     0
   end
@@ -47,7 +52,6 @@ module DavyWorker
   end
 
   def require_worker
-    require "socket"
     require "stringio"
     %w[output wire connection stream input raw_answer tunnel request server].each do |name|
       require_relative name
@@ -60,6 +64,23 @@ module DavyWorker
     copy.autoclose = false
     $stdin.reopen(File::NULL)
     UNIXServer.for_fd(copy.fileno)
+  end
+
+  # From now on SIGURG appends the stacks of all threads to the file beside the socket: the site asks
+  # for them when a request takes long. Ruby looks at signals between two steps of its own code, so
+  # a call into C that holds the interpreter tells nothing.
+  def tell_stacks(listener)
+    path = "#{listener.path.delete_suffix(".sock")}.stack"
+    trap("URG") do
+      main = caller
+      stacks = Thread.list.map do |thread|
+        # That of the main thread is the one this handler interrupts.
+        lines = thread == Thread.main ? main : thread.backtrace
+        name = thread == Thread.main ? "main" : thread.name || "thread"
+        ["#{name}:", *lines].join("\n  ")
+      end
+      File.write(path, "#{stacks.join("\n")}\n", mode: "a")
+    end
   end
 
   # A process that the application forks has nothing of the worker's.

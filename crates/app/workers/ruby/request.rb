@@ -123,12 +123,17 @@ module DavyWorker
       hijack = headers["rack.hijack"]
       if hijack then stream(status, head, hijack)
       elsif @env["REQUEST_METHOD"] == "HEAD" then answer(status, head, "")
-      elsif body.respond_to?(:to_ary) then answer(status, head, joined(body.to_ary))
+      elsif (blocks = blocks_of(body)) then answer(status, head, joined(blocks))
       elsif body.respond_to?(:to_path) && File.file?(body.to_path) then give_file(status, head, body)
       elsif body.respond_to?(:each) then give_each(status, headers, head, body)
       else
         stream(status, head, body)
       end
+    end
+
+    # The blocks of a body that has them all; some of Rails' say nil.
+    def blocks_of(body)
+      body.to_ary if body.respond_to?(:to_ary)
     end
 
     def joined(blocks)

@@ -26,7 +26,7 @@ fn said(words: &[&str]) -> String {
 #[test]
 fn commands_of_other_programs_lead_to_davys() {
     for (typed, command) in
-        [("start", "up"), ("run", "up"), ("stop", "down"), ("log", "logs"), ("ps", "status")]
+        [("start", "up"), ("serve", "up"), ("stop", "down"), ("log", "logs"), ("ps", "status")]
     {
         let said = said(&[typed]);
         assert!(said.contains(&format!("did you mean `davy {command}`?")), "{typed}: {said}");

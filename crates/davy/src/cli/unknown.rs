@@ -27,7 +27,7 @@ fn tip(typed: &str) -> Option<String> {
 
 /// What others call it, and what davy does.
 const OTHERS: [(&[&str], &str); 8] = [
-    (&["start", "run", "serve", "server", "runserver", "dev", "launch"], "up"),
+    (&["start", "serve", "server", "runserver", "dev", "launch"], "up"),
     (&["stop", "kill", "quit", "shutdown", "halt", "end"], "down"),
     (&["ps", "ls", "list", "info", "state", "top"], "status"),
     (&["log", "tail", "journal"], "logs"),

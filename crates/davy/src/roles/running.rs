@@ -2,14 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::bail;
+use app::jobs::Jobs;
 use app::workers::{Event, Settings, Workers};
 use flow::control::{Buffering, FromEdge, Mount, Peer, Pool, ToEdge, Upstream};
 use proc::Channel;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
+
+use crate::run::Surround;
 
 /// A running site.
 pub(crate) struct Running {
@@ -20,6 +24,9 @@ pub(crate) struct Running {
     wanted: usize,
     pool: Pool,
     state: State,
+    jobs: Option<Jobs>,
+    /// What its processes run with, for `davy run`.
+    surround: Surround,
 }
 
 /// How far a site is.
@@ -36,7 +43,26 @@ impl Running {
     /// A site without workers so far.
     pub(crate) fn new(folders: BTreeMap<String, OwnedFd>, edge: Option<Channel>) -> Running {
         let (edge, state) = (edge.map(Arc::new), State::Starting);
-        Running { folders, edge, workers: None, wanted: 0, pool: Pool::Fixed, state }
+        Running {
+            folders,
+            edge,
+            workers: None,
+            wanted: 0,
+            pool: Pool::Fixed,
+            state,
+            jobs: None,
+            surround: Surround::default(),
+        }
+    }
+
+    /// Takes note of what the site's processes run with.
+    pub(crate) fn surround(&mut self, folder: PathBuf, env: &[(String, String)]) {
+        self.surround = Surround { folder, variables: env.iter().cloned().collect() };
+    }
+
+    /// Starts what runs beside the application.
+    pub(crate) fn run_beside(&mut self, settings: app::jobs::Settings) {
+        self.jobs = Some(Jobs::start(settings));
     }
 
     /// Starts the workers; the edge is told when they are ready. A site that starts its first one
@@ -60,9 +86,17 @@ impl Running {
 
     /// Meets another child. A new edge is told everything again.
     pub(crate) fn meet(&mut self, peer: &Peer, channel: Channel) {
-        if *peer == Peer::Edge {
-            self.edge = Some(Arc::new(channel));
-            self.announce();
+        match peer {
+            Peer::Edge => {
+                self.edge = Some(Arc::new(channel));
+                self.announce();
+            }
+            Peer::Console => {
+                if let Err(error) = channel.try_send(&self.surround, &[]) {
+                    tracing::warn!(%error, "a command could not be told of the environment");
+                }
+            }
+            Peer::Db | Peer::Site(_) => {}
         }
     }
 
@@ -95,17 +129,29 @@ impl Running {
 
     /// How the workers are.
     pub(crate) async fn status(&self) -> serde_json::Value {
-        match &self.workers {
+        let mut status = match &self.workers {
             Some((workers, _)) => serde_json::json!(workers.status().await),
             None => serde_json::json!({ "workers": [] }),
-        }
+        };
+        status["jobs"] =
+            serde_json::json!(self.jobs.as_ref().map(Jobs::status).unwrap_or_default());
+        status
     }
 
     /// Lets the workers finish, and stops them.
-    pub(crate) async fn drain(&self, deadline: Instant) {
-        if let Some((workers, _)) = &self.workers {
-            workers.drain(deadline.saturating_duration_since(Instant::now())).await;
-        }
+    pub(crate) async fn drain(&mut self, deadline: Instant) {
+        let within = deadline.saturating_duration_since(Instant::now());
+        let workers = async {
+            if let Some((workers, _)) = &self.workers {
+                workers.drain(within).await;
+            }
+        };
+        let jobs = async {
+            if let Some(jobs) = &mut self.jobs {
+                jobs.drain(within).await;
+            }
+        };
+        tokio::join!(workers, jobs);
     }
 
     fn announce(&self) {

@@ -4,6 +4,7 @@
 //! `install`, `collect_files`, `start`.
 
 mod python;
+mod ruby;
 
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
@@ -13,6 +14,7 @@ use std::time::Instant;
 use anyhow::{anyhow, bail};
 use app::detect::{Asked, Disk, Found, Kind};
 use app::files::Mount;
+use app::variables::UrlForm;
 use app::workers::{Sink, SlowLog};
 use db::Choice;
 use flow::control::{Access, Peer, ToKeeper};
@@ -48,6 +50,7 @@ struct Scene {
 /// What runs the site's code.
 enum Application {
     Python(python::Project),
+    Ruby(ruby::Project),
     /// Nothing: the site has files alone.
     None,
 }
@@ -70,6 +73,7 @@ impl Site {
         let scene = Scene { child: child.clone(), start, logs: logs.clone(), own, config, found };
         let application = match scene.found.kind {
             Kind::Python(_) => Application::Python(python::Project::find(&scene).await?),
+            Kind::Ruby(_) => Application::Ruby(ruby::Project::find(&scene).await?),
             Kind::Static => Application::None,
         };
         child.done("found", scene.found.text(&application.runs_with()), None);
@@ -80,6 +84,7 @@ impl Site {
     pub(crate) async fn install(&mut self) -> anyhow::Result<()> {
         match &mut self.application {
             Application::Python(project) => project.install(&self.scene).await,
+            Application::Ruby(project) => project.install(&self.scene).await,
             Application::None => Ok(()),
         }
     }
@@ -116,7 +121,16 @@ impl Site {
                 None
             }
         };
-        self.env = app::variables::environment(&variables, access.as_ref());
+        let mut form = UrlForm::default();
+        match &self.application {
+            Application::Python(project) => project.complete(&mut variables),
+            Application::Ruby(project) => {
+                project.complete(&self.scene, &mut variables)?;
+                form = project.url_form();
+            }
+            Application::None => {}
+        }
+        self.env = app::variables::environment(&variables, access.as_ref(), form);
         Ok(())
     }
 
@@ -143,6 +157,7 @@ impl Site {
     pub(crate) async fn collect_files(&mut self) -> anyhow::Result<()> {
         let mount = match &self.application {
             Application::Python(project) => project.collect_files(&self.scene, &self.env).await?,
+            Application::Ruby(project) => project.collect_files(&self.scene, &self.env).await?,
             Application::None => None,
         };
         self.mounts.extend(mount);
@@ -152,9 +167,21 @@ impl Site {
     /// Starts the workers. Without an application there are files alone.
     pub(crate) fn start(self) -> anyhow::Result<Running> {
         let Site { scene, application, env, mounts, edge } = self;
+        let beside = settings::app::jobs(&scene.config, &env)?;
         let mut running = Running::new(open(&scene.child, mounts)?, edge);
+        running.surround(scene.start.place.project.clone(), &env);
+        running.run_beside(app::jobs::Settings {
+            own: scene.own.clone(),
+            env: env.clone(),
+            project: scene.start.place.project.clone(),
+            state: scene.start.place.state.join("cron"),
+            jobs: scene.config.jobs.clone(),
+            cron: beside,
+            output: scene.output_of_jobs(),
+        });
         match application {
             Application::Python(project) => running.start(project.workers(&scene, env)?),
+            Application::Ruby(project) => running.start(project.workers(&scene, env)?),
             Application::None => running.announce_files(),
         }
         Ok(running)
@@ -166,6 +193,7 @@ impl Application {
     fn runs_with(&self) -> Vec<String> {
         match self {
             Application::Python(project) => project.runs_with(),
+            Application::Ruby(project) => project.runs_with(),
             Application::None => Vec::new(),
         }
     }
@@ -174,6 +202,7 @@ impl Application {
     fn mysql_driver(&self) -> Option<&str> {
         match self {
             Application::Python(project) => project.mysql_driver(),
+            Application::Ruby(project) => project.mysql_driver(),
             Application::None => None,
         }
     }
@@ -191,6 +220,14 @@ impl Scene {
 }
 
 impl Scene {
+    /// Where the lines of jobs go.
+    fn output_of_jobs(&self) -> app::jobs::Sink {
+        let (logs, name) = (self.logs.clone(), self.start.name.clone());
+        Arc::new(move |job, line| {
+            logs.line(&format!("{name} {job}: {}", printable(line)), Reach::Terminal);
+        })
+    }
+
     /// Where goes what the site's processes do that take long: `slow.log`, made for the first entry.
     fn slow_log(&self) -> SlowLog {
         let (folder, log) = (self.start.place.logs(), OnceLock::new());

@@ -1,7 +1,28 @@
 //! The application server's settings.
 
 use app::workers::{Pool, Recycling};
+use std::collections::BTreeMap;
+
+use app::cron::{Schedule, Times};
 use config::{App, Config};
+
+/// The commands of `[cron]` with their times: in their own time zone, or the one that TZ names.
+pub(crate) fn jobs(
+    config: &Config,
+    env: &[(String, String)],
+) -> Result<BTreeMap<String, (Times, String)>, app::Error> {
+    let zone = env.iter().find(|(name, _)| name == "TZ").map(|(_, zone)| zone.as_str());
+    let times = |cron: &config::Cron| {
+        let config::Schedule { minutes, hours, days, months, weekdays, either_day, .. } =
+            cron.schedule;
+        let schedule = Schedule { minutes, hours, days, months, weekdays, either_day };
+        Times::new(schedule, cron.schedule.zone.as_deref().or(zone))
+    };
+    let entry = |(name, cron): (&String, &config::Cron)| {
+        Ok((name.clone(), (times(cron)?, cron.command.clone())))
+    };
+    config.cron.iter().map(entry).collect()
+}
 
 /// What davy.toml says of the application, in the words of the crate `app`.
 pub(crate) fn asked(config: &Config) -> Option<String> {
@@ -25,6 +46,11 @@ pub(crate) fn pool(config: &Config) -> Pool {
     // Without `workers` there may be fewer than CPUs, if that is all that is allowed.
     let least = if config.workers.is_none() { least.min(most) } else { least };
     Pool { least, most: most.max(least), idle: config.limits.idle }
+}
+
+/// How many requests a worker runs at a time: one, unless more are asked for.
+pub(crate) fn threads(config: &Config) -> u16 {
+    config.threads.unwrap_or(1)
 }
 
 /// After what a worker is replaced.

@@ -24,6 +24,8 @@ class TestRack3 < Edge::Test
       when "/duplex"
         [200, {}, Enumerator.new { |all| while (line = input.gets) do all << line.upcase end }]
       when "/shape" then [200, { "a" => %w[b c] }, [input.respond_to?(:rewind).inspect]]
+      when "/not-listed"
+        [200, {}, Struct.new(:to_ary).new(nil).tap { |it| def it.each = yield("each") }]
       when "/listed" then [200, {}, Listed.new(%w[x y])]
       else
         buffer = String.new
@@ -73,5 +75,7 @@ class TestRack3 < Edge::Test
     @peer.get(1, "/listed")
     assert_equal "xy", @peer.answer(1).content
     eventually { @worker.errors.include?("closed") }
+    @peer.get(2, "/not-listed")
+    assert_equal "each", @peer.answer(2).content
   end
 end

@@ -58,7 +58,7 @@ class TestWorker < Edge::Test
 
   # A request with a first piece of content that is known to have begun.
   def post_begun(peer, stream, path = "/")
-    peer.post(stream, path)
+    peer.post(stream, path, "CONTENT_LENGTH" => "40000")
     peer.push(Edge::DATA, stream, "b" * 40_000)
     assert_equal [Edge::CREDIT, stream], peer.read.to_a.first(2)
   end
@@ -336,6 +336,17 @@ class TestWorker < Edge::Test
     peer.get(1, "/after")
     peer.answer(1)
     eventually { @worker.errors.include?("after reply") && @worker.errors.include?("finished 200 nil") }
+  end
+
+  def test_stacks_are_told_when_they_are_asked_for
+    peer = self.peer
+    post_begun(peer, 1)
+    Process.kill(:URG, @worker.pid)
+    file = @worker.in_folder("w.stack")
+    stack = eventually { File.exist?(file) && File.read(file)[/.*\n\z/m] }
+    assert_match(/\Amain:\n  .*server.rb.*config.ru:\d+:in/m, stack)
+    peer.push(Edge::FINISH, 1)
+    assert_equal "read 40000", peer.answer(1).content
   end
 
   def test_application_that_can_not_be_loaded_is_told_of

@@ -1,5 +1,6 @@
 //! A Python project: its interpreter, its environment, its workers.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -71,6 +72,16 @@ impl Project {
         }
         self.environment = Some(environment);
         Ok(())
+    }
+
+    /// Adds the variables that the environment's own `activate` would set.
+    pub(super) fn complete(&self, variables: &mut BTreeMap<String, String>) {
+        let folder = self.environment.as_ref().and_then(|environment| environment.folder.as_ref());
+        let Some(folder) = folder.and_then(|folder| folder.to_str()) else { return };
+        let inherited = std::env::var("PATH").unwrap_or_default();
+        let path = variables.entry("PATH".into()).or_insert(inherited);
+        *path = format!("{folder}/bin:{path}");
+        variables.insert("VIRTUAL_ENV".into(), folder.into());
     }
 
     /// Has Django collect its static files.

@@ -1,0 +1,67 @@
+//! What runs a Ruby application: davy's worker, carried in the binary.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::Error;
+use crate::carried;
+use crate::detect::Entry;
+
+/// Writes the worker below `state`, unless it is there already, and gives the path of its main.rb.
+pub fn write_worker(state: &Path) -> Result<PathBuf, Error> {
+    carried::write(state, &FILES).map(|folder| folder.join("main.rb"))
+}
+
+/// What starts a worker for the application of a config.ru.
+pub fn worker_argv(ruby: &Path, main: &Path, config: &Path, threads: u16) -> Vec<OsString> {
+    vec![ruby.into(), main.into(), config.into(), threads.to_string().into()]
+}
+
+/// The config.ru of an application, seen from the project's folder; one is written below `state` if
+/// it has none.
+pub fn config(entry: &Entry, state: &Path) -> Result<PathBuf, Error> {
+    let Entry::File { file, application } = entry else { return Ok("config.ru".into()) };
+    let path = state.join("config.ru");
+    let text = format!("require File.expand_path({file:?})\nrun {application}\n");
+    fs::create_dir_all(state).and_then(|()| fs::write(&path, text)).map_err(Error::io(&path))?;
+    Ok(path)
+}
+
+const FILES: [(&str, &str); 10] = [
+    ("connection.rb", include_str!("../../workers/ruby/connection.rb")),
+    ("input.rb", include_str!("../../workers/ruby/input.rb")),
+    ("main.rb", include_str!("../../workers/ruby/main.rb")),
+    ("output.rb", include_str!("../../workers/ruby/output.rb")),
+    ("raw_answer.rb", include_str!("../../workers/ruby/raw_answer.rb")),
+    ("request.rb", include_str!("../../workers/ruby/request.rb")),
+    ("server.rb", include_str!("../../workers/ruby/server.rb")),
+    ("stream.rb", include_str!("../../workers/ruby/stream.rb")),
+    ("tunnel.rb", include_str!("../../workers/ruby/tunnel.rb")),
+    ("wire.rb", include_str!("../../workers/ruby/wire.rb")),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_of_the_worker_is_carried() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("workers/ruby");
+        let here = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        let mut names: Vec<PathBuf> = here.filter(|path| path.is_file()).collect();
+        names.sort();
+        let names = names.iter().map(|path| path.file_name().unwrap().to_str().unwrap());
+        assert_eq!(names.collect::<Vec<_>>(), FILES.map(|(name, _)| name));
+    }
+
+    #[test]
+    fn application_without_config_ru_gets_one() {
+        let state = tempfile::tempdir().unwrap();
+        assert_eq!(config(&Entry::Config, state.path()).unwrap(), Path::new("config.ru"));
+        let entry = Entry::File { file: "app.rb".to_owned(), application: "Shop".to_owned() };
+        let path = config(&entry, state.path()).unwrap();
+        let text = fs::read_to_string(path).unwrap();
+        assert_eq!(text, "require File.expand_path(\"app.rb\")\nrun Shop\n");
+    }
+}
