@@ -19,6 +19,8 @@ pub(crate) struct Running {
     /// How many workers there will be before the site is ready.
     wanted: usize,
     pool: Pool,
+    /// What the edge does for the workers when clients are slow.
+    buffering: Buffering,
     state: State,
 }
 
@@ -36,18 +38,19 @@ impl Running {
     /// A site without workers so far.
     pub(crate) fn new(folders: BTreeMap<String, OwnedFd>, edge: Option<Channel>) -> Running {
         let (edge, state) = (edge.map(Arc::new), State::Starting);
-        Running { folders, edge, workers: None, wanted: 0, pool: Pool::Fixed, state }
+        let buffering = Buffering::Whole;
+        Running { folders, edge, workers: None, wanted: 0, pool: Pool::Fixed, buffering, state }
     }
 
     /// Starts the workers; the edge is told when they are ready. A site that starts its first one
     /// with the first request is ready at once.
-    pub(crate) fn start(&mut self, settings: Settings) {
+    pub(crate) fn start(&mut self, settings: Settings, buffering: Buffering) {
+        self.buffering = buffering;
         self.wanted = settings.pool.least;
         self.pool = if settings.pool.grows() { Pool::Grows } else { Pool::Fixed };
         self.workers = Some(Workers::start(settings));
         if self.wanted == 0 {
-            self.state =
-                State::Up(Upstream::Frames { sockets: Vec::new(), buffering: Buffering::Whole });
+            self.state = State::Up(Upstream::Frames { sockets: Vec::new(), buffering });
             self.announce();
         }
     }
@@ -84,7 +87,8 @@ impl Running {
         };
         match event {
             Some(Event::Changed(sockets)) => {
-                self.state = State::Up(Upstream::Frames { sockets, buffering: Buffering::Whole });
+                let buffering = self.buffering;
+                self.state = State::Up(Upstream::Frames { sockets, buffering });
                 self.announce();
                 Ok(())
             }

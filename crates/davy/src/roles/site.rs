@@ -15,7 +15,7 @@ use app::detect::{Asked, Disk, Found, Kind};
 use app::files::Mount;
 use app::workers::{Sink, SlowLog};
 use db::Choice;
-use flow::control::{Access, Peer, ToKeeper};
+use flow::control::{Access, Buffering, Peer, ToKeeper};
 use proc::{Channel, Own};
 use tokio::sync::mpsc;
 
@@ -154,7 +154,11 @@ impl Site {
         let Site { scene, application, env, mounts, edge } = self;
         let mut running = Running::new(open(&scene.child, mounts)?, edge);
         match application {
-            Application::Python(project) => running.start(project.workers(&scene, env)?),
+            Application::Python(project) => {
+                let streams = scene.found.streams();
+                let buffering = if streams { Buffering::Streamed } else { Buffering::Whole };
+                running.start(project.workers(&scene, env)?, buffering);
+            }
             Application::None => running.announce_files(),
         }
         Ok(running)
