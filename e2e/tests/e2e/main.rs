@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod ahead;
+mod asgi;
 mod config;
 mod database;
 mod death;
@@ -17,6 +18,7 @@ mod following;
 mod guestbook;
 mod hostile;
 mod ledger;
+mod locks;
 mod logs;
 mod machine;
 mod names;
