@@ -82,6 +82,13 @@ impl Kind {
 }
 
 impl Found {
+    /// Whether its workers run many requests at a time, whose content streams both ways at once.
+    /// One that is taken for WSGI and is not works all the same: its uploads are taken in first.
+    pub fn streams(&self) -> bool {
+        let callable = self.callable.as_deref();
+        matches!(&self.kind, Kind::Python(python) if python.speaks_asgi(callable))
+    }
+
     /// One line for people: `Flask (app.py), Python 3.11, requirements.txt`. `with` is what it runs
     /// with.
     pub fn text(&self, with: &[String]) -> String {

@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod ahead;
+mod asgi;
 mod config;
 mod database;
 mod death;
@@ -18,6 +19,7 @@ mod guestbook;
 mod hostile;
 mod jobs;
 mod ledger;
+mod locks;
 mod logs;
 mod machine;
 mod names;

@@ -54,6 +54,18 @@ impl Python {
             Python::Asgi => "ASGI",
         }
     }
+
+    /// Whether this callable of it seems to speak ASGI.
+    pub(super) fn speaks_asgi(&self, callable: Option<&str>) -> bool {
+        match self {
+            Python::FastApi | Python::Starlette | Python::Asgi => true,
+            Python::Flask | Python::Django { .. } | Python::Wsgi => {
+                let module =
+                    callable.and_then(|name| name.split_once(':')).map(|(module, _)| module);
+                module.and_then(|module| module.rsplit('.').next()) == Some("asgi")
+            }
+        }
+    }
 }
 
 /// The first rule that matches.
@@ -121,20 +133,25 @@ fn named(folder: &dyn Folder, name: &str) -> Result<Found, Error> {
     let shown = file.as_deref().and_then(|file| folder.text(file)).unwrap_or_default();
     let kind = match django_settings(folder) {
         Some(settings) => Python::Django { settings },
-        None => kind_of(&Source::new(&shown)),
+        None => kind_of(&Source::new(&shown), name),
     };
     let reason = format!("davy.toml says app = \"{name}\"");
     let kind = Kind::Python(kind);
     Ok(Found { kind, callable: Some(name.to_owned()), file: file.unwrap_or(module.into()), reason })
 }
 
-/// What a named module seems to be.
-fn kind_of(source: &Source<'_>) -> Python {
+/// What a named module seems to be, `module:callable`.
+fn kind_of(source: &Source<'_>, name: &str) -> Python {
     if source.imports("flask") {
         return Python::Flask;
     }
+    let (module, callable) = name.split_once(':').unwrap_or_default();
     let known = FRAMEWORKS.iter().find(|framework| source.imports(framework.package));
-    known.map_or(Python::Wsgi, |framework| framework.kind.clone())
+    match known {
+        Some(framework) => framework.kind.clone(),
+        None if source.is_coroutine(callable) || module.ends_with("asgi") => Python::Asgi,
+        None => Python::Wsgi,
+    }
 }
 
 /// A Django project, by the callable in its wsgi.py or asgi.py.

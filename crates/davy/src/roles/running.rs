@@ -23,6 +23,8 @@ pub(crate) struct Running {
     /// How many workers there will be before the site is ready.
     wanted: usize,
     pool: Pool,
+    /// What the edge does for the workers when clients are slow.
+    buffering: Buffering,
     state: State,
     jobs: Option<Jobs>,
     /// What its processes run with, for `davy run`.
@@ -49,6 +51,7 @@ impl Running {
             workers: None,
             wanted: 0,
             pool: Pool::Fixed,
+            buffering: Buffering::Whole,
             state,
             jobs: None,
             surround: Surround::default(),
@@ -67,13 +70,13 @@ impl Running {
 
     /// Starts the workers; the edge is told when they are ready. A site that starts its first one
     /// with the first request is ready at once.
-    pub(crate) fn start(&mut self, settings: Settings) {
+    pub(crate) fn start(&mut self, settings: Settings, buffering: Buffering) {
+        self.buffering = buffering;
         self.wanted = settings.pool.least;
         self.pool = if settings.pool.grows() { Pool::Grows } else { Pool::Fixed };
         self.workers = Some(Workers::start(settings));
         if self.wanted == 0 {
-            self.state =
-                State::Up(Upstream::Frames { sockets: Vec::new(), buffering: Buffering::Whole });
+            self.state = State::Up(Upstream::Frames { sockets: Vec::new(), buffering });
             self.announce();
         }
     }
@@ -118,7 +121,8 @@ impl Running {
         };
         match event {
             Some(Event::Changed(sockets)) => {
-                self.state = State::Up(Upstream::Frames { sockets, buffering: Buffering::Whole });
+                let buffering = self.buffering;
+                self.state = State::Up(Upstream::Frames { sockets, buffering });
                 self.announce();
                 Ok(())
             }

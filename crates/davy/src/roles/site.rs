@@ -17,7 +17,7 @@ use app::files::Mount;
 use app::variables::UrlForm;
 use app::workers::{Sink, SlowLog};
 use db::Choice;
-use flow::control::{Access, Peer, ToKeeper};
+use flow::control::{Access, Buffering, Peer, ToKeeper};
 use proc::{Channel, Own};
 use tokio::sync::mpsc;
 
@@ -180,8 +180,14 @@ impl Site {
             output: scene.output_of_jobs(),
         });
         match application {
-            Application::Python(project) => running.start(project.workers(&scene, env)?),
-            Application::Ruby(project) => running.start(project.workers(&scene, env)?),
+            Application::Python(project) => {
+                let streams = scene.found.streams();
+                let buffering = if streams { Buffering::Streamed } else { Buffering::Whole };
+                running.start(project.workers(&scene, env)?, buffering);
+            }
+            Application::Ruby(project) => {
+                running.start(project.workers(&scene, env)?, Buffering::Whole);
+            }
             Application::None => running.announce_files(),
         }
         Ok(running)

@@ -183,6 +183,7 @@ fn django_stays_wsgi_until_asgi_is_asked_for() {
     ] {
         let found = asked(&files, app).unwrap();
         assert_eq!((&found.kind, found.callable.as_deref()), (&kind, Some(callable)), "{app}");
+        assert_eq!(found.streams(), callable.contains("asgi"), "{app}");
     }
     let error = asked(&files[..2], "asgi").unwrap_err().to_string();
     assert!(error.contains("no asgi.py with an `application`"), "{error}");
@@ -195,6 +196,10 @@ fn kinds_that_are_asked_for_are_the_only_ones_looked_for() {
     assert_eq!(asked(&files, "asgi").unwrap().kind, Kind::Python(Python::FastApi));
     assert_eq!(asked(&files, "flask").unwrap().kind, Kind::Python(Python::Flask));
     assert_eq!(asked(&files, "main:other").unwrap().kind, Kind::Python(Python::FastApi));
+    let bare =
+        [("x/web.py", "async def serve(scope, receive, send):\n    pass\ndef old(e, s): 1\n")];
+    assert!(asked(&bare, "x.web:serve").unwrap().streams());
+    assert!(!asked(&bare, "x.web:old").unwrap().streams());
     for (app, text) in [("starlette", "Starlette("), ("wsgi", "wsgi.py"), ("asgi", "asgi.py")] {
         let error = asked(&[("index.html", "")], app).unwrap_err().to_string();
         assert!(error.contains(text), "{error}");

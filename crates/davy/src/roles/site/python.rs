@@ -18,7 +18,7 @@ use crate::settings;
 /// A Python project on its way up.
 pub(super) struct Project {
     interpreter: Interpreter,
-    dependencies: Dependencies,
+    dependencies: Box<Dependencies>,
     /// None: not installed yet.
     environment: Option<Environment>,
 }
@@ -31,7 +31,7 @@ impl Project {
         let interpreter = Interpreter::find(&scene.own, &path, project).await?;
         let (dependencies, note) = Dependencies::read(project)?.with_tool(&path)?;
         note.into_iter().for_each(|note| scene.child.warn("deps", note));
-        Ok(Project { interpreter, dependencies, environment: None })
+        Ok(Project { interpreter, dependencies: Box::new(dependencies), environment: None })
     }
 
     pub(super) fn runs_with(&self) -> Vec<String> {
