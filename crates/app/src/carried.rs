@@ -27,6 +27,11 @@ pub fn worker_argv(python: &Path, main: &Path, callable: &str) -> Vec<OsString> 
     vec![python.into(), main.into(), callable.into()]
 }
 
+/// What starts the process that such workers are forked from.
+pub fn preload_argv(worker_argv: &[OsString]) -> Vec<OsString> {
+    worker_argv.iter().cloned().chain(["--preload".into()]).collect()
+}
+
 fn write_to(state: &Path, folder: &Path) -> io::Result<()> {
     fs::create_dir_all(state)?;
     let part = tempfile::Builder::new().prefix("worker-").suffix(".part").tempdir_in(state)?;
@@ -40,7 +45,7 @@ fn write_to(state: &Path, folder: &Path) -> io::Result<()> {
     }
 }
 
-const FILES: [(&str, &str); 13] = [
+const FILES: [(&str, &str); 14] = [
     ("asgi.py", include_str!("../workers/python/asgi.py")),
     ("interface.py", include_str!("../workers/python/interface.py")),
     ("lifespan.py", include_str!("../workers/python/lifespan.py")),
@@ -54,6 +59,7 @@ const FILES: [(&str, &str); 13] = [
     ("websocket.py", include_str!("../workers/python/websocket.py")),
     ("wire.py", include_str!("../workers/python/wire.py")),
     ("wsgi.py", include_str!("../workers/python/wsgi.py")),
+    ("zygote.py", include_str!("../workers/python/zygote.py")),
 ];
 
 #[cfg(test)]
