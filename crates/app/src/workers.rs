@@ -189,7 +189,7 @@ impl Supervisor {
         let weighs = self.settings.recycling.memory.is_some();
         let mut weigh = tokio::time::interval(memory::EVERY);
         weigh.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        self.step(plan::Event::Tick, End::default());
+        self.step(plan::Event::Tick, &End::default());
         while !self.finished || self.has_untold() {
             let (due, untold) = (self.plan.due(), self.has_untold());
             let wait = due.unwrap_or_default().since(Stamp::now());
@@ -209,7 +209,7 @@ impl Supervisor {
                 Some(news) = news.recv() => self.hear(news),
                 permit = events.reserve(), if untold => self.tell(permit.ok()),
                 () = tokio::time::sleep(wait), if due.is_some() => {
-                    self.step(plan::Event::Tick, End::default());
+                    self.step(plan::Event::Tick, &End::default());
                 }
                 _ = weigh.tick(), if weighs => self.weigh(),
                 never = &mut drops => match never {},
@@ -222,7 +222,7 @@ impl Supervisor {
     }
 
     fn drain(&mut self, within: Duration) {
-        self.step(plan::Event::Drain(Stamp::now().after(within)), End::default());
+        self.step(plan::Event::Drain(Stamp::now().after(within)), &End::default());
     }
 
     fn hear(&mut self, news: News) {
@@ -233,11 +233,11 @@ impl Supervisor {
                     process.pid = Some(pid);
                 }
             }
-            News::Ready(run) => self.step(plan::Event::Ready(run), End::default()),
+            News::Ready(run) => self.step(plan::Event::Ready(run), &End::default()),
             News::Ended { run, how, told } => {
                 let fate = self.processes.remove(&run.worker).and_then(|process| process.fate);
                 let how = fate.map_or(how, str::to_owned);
-                self.step(plan::Event::Ended(run), End { how, told });
+                self.step(plan::Event::Ended(run), &End { how, told });
                 if let Some(zygote) = self.zygote.as_ref().filter(|_| self.processes.is_empty()) {
                     zygote.rest();
                 }
@@ -250,10 +250,10 @@ impl Supervisor {
             FromEdge::Report { demand, served } => {
                 for of in served {
                     if let Some(run) = self.run_of(of.pid) {
-                        self.step(plan::Event::Served(run, of.requests), End::default());
+                        self.step(plan::Event::Served(run, of.requests), &End::default());
                     }
                 }
-                self.step(plan::Event::Demand(demand), End::default());
+                self.step(plan::Event::Demand(demand), &End::default());
             }
             FromEdge::Slow(work) => self.look_at(work),
             FromEdge::Stuck(work) => {
@@ -262,7 +262,7 @@ impl Supervisor {
                 if let Some(process) = self.processes.get_mut(&run.worker) {
                     process.fate = Some("killed, as it was stuck at a request");
                 }
-                self.step(plan::Event::Stuck(run), End::default());
+                self.step(plan::Event::Stuck(run), &End::default());
             }
         }
     }
@@ -283,7 +283,7 @@ impl Supervisor {
         for run in ready {
             let pid = self.processes.get(&run.worker).and_then(|process| process.pid);
             if let Some(bytes) = pid.and_then(|pid| memory::above(pid, most)) {
-                self.step(plan::Event::Memory(run, bytes), End::default());
+                self.step(plan::Event::Memory(run, bytes), &End::default());
             }
         }
     }
@@ -296,9 +296,9 @@ impl Supervisor {
     }
 
     /// Takes in what happened and does what is to be done.
-    fn step(&mut self, event: plan::Event, end: End) {
+    fn step(&mut self, event: plan::Event, end: &End) {
         for action in self.plan.step(Stamp::now(), event) {
-            self.perform(action, &end);
+            self.perform(action, end);
         }
     }
 

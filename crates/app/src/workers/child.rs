@@ -212,7 +212,7 @@ impl Task {
             tail.push(line);
             lines.take(worker, line);
         };
-        let mut reading = body.lines(&line);
+        let mut reading = body.lines(line);
         let mut greeting = pin!(hello(socket));
         let (mut all_read, mut greeted) = (false, false);
         let how = loop {
