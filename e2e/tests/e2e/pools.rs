@@ -42,7 +42,7 @@ fn a_pool_grows_while_visitors_wait_and_shrinks_when_they_have_gone() {
     let ((), all) = load.during(12, || {
         eventually("four workers", WITHIN, || (davy.workers().len() == 4).then_some(()));
     });
-    assert!(all.iter().all(|sent| sent.succeeded()), "{all:?}");
+    assert!(all.iter().all(davy_e2e::Sent::succeeded), "{all:?}");
     eventually("one worker", WITHIN, || (davy.workers().len() == 1).then_some(()));
     assert_eq!(curl(&davy.url("/")).text(), "done\n");
     let shown = davy.run(&["ps"]);
