@@ -258,11 +258,13 @@ impl Supervisor {
             FromEdge::Slow(work) => self.look_at(work),
             FromEdge::Stuck(work) => {
                 let Some(run) = self.run_of(work.pid) else { return };
-                (self.settings.slow)(&slow::killed(run.worker, &work));
+                (self.settings.slow)(&slow::stuck(run.worker, &work));
                 if let Some(process) = self.processes.get_mut(&run.worker) {
                     process.fate = Some("killed, as it was stuck at a request");
                 }
-                self.step(plan::Event::Stuck(run), &End::default());
+                let (worker, request) = (run.worker, work.request);
+                tracing::warn!(worker, request, line = work.line, "worker is stuck at a request");
+                self.step(plan::Event::Stuck(run, work.others), &End::default());
             }
         }
     }

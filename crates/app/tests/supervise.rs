@@ -282,6 +282,7 @@ async fn slow_worker_tells_its_stack_and_a_stuck_one_is_killed() {
         taken: Duration::from_secs(seconds),
         request: "4f5e0c1d2b3a".into(),
         line: "GET /report".into(),
+        others: 0,
     };
     workers.hear(FromEdge::Slow(work(30))).await;
     let entry = tokio::time::timeout(Duration::from_secs(20), async {
@@ -299,7 +300,7 @@ async fn slow_worker_tells_its_stack_and_a_stuck_one_is_killed() {
     workers.hear(FromEdge::Stuck(work(60))).await;
     while ready(&mut events, 1).await == first {}
     let last = site.slow.lock().unwrap().last().cloned().unwrap();
-    assert!(last.starts_with("killed 4f5e0c1d2b3a  GET /report  60.0 s"), "{last}");
+    assert!(last.starts_with("stuck 4f5e0c1d2b3a  GET /report  60.0 s"), "{last}");
     workers.drain(Duration::from_secs(20)).await;
     assert_eq!(site.sockets(), 0, "the file of the stack is gone too");
 }

@@ -64,7 +64,7 @@ fn a_worker_that_hangs_costs_its_request_and_no_other() {
     let load = Load::on(davy.http());
     let ((), all) = load.during(VISITORS, || {
         passes(&load, 300);
-        davy.logs("slow", "killed");
+        davy.logs("slow", "stuck");
         passes(&load, 500);
     });
     let failed = failed("a hung worker", &all);
