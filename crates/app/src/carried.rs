@@ -39,6 +39,11 @@ pub fn worker_argv(
     vec![python.into(), main.into(), callable.into(), "--threads".into(), threads.into()]
 }
 
+/// What starts the process that such workers are forked from.
+pub fn preload_argv(worker_argv: &[OsString]) -> Vec<OsString> {
+    worker_argv.iter().cloned().chain(["--preload".into()]).collect()
+}
+
 fn write_to(state: &Path, files: &[(&str, &str)], folder: &Path) -> io::Result<()> {
     fs::create_dir_all(state)?;
     let part = tempfile::Builder::new().prefix("worker-").suffix(".part").tempdir_in(state)?;
@@ -52,7 +57,7 @@ fn write_to(state: &Path, files: &[(&str, &str)], folder: &Path) -> io::Result<(
     }
 }
 
-const FILES: [(&str, &str); 13] = [
+const FILES: [(&str, &str); 14] = [
     ("asgi.py", include_str!("../workers/python/asgi.py")),
     ("interface.py", include_str!("../workers/python/interface.py")),
     ("lifespan.py", include_str!("../workers/python/lifespan.py")),
@@ -66,6 +71,7 @@ const FILES: [(&str, &str); 13] = [
     ("websocket.py", include_str!("../workers/python/websocket.py")),
     ("wire.py", include_str!("../workers/python/wire.py")),
     ("wsgi.py", include_str!("../workers/python/wsgi.py")),
+    ("zygote.py", include_str!("../workers/python/zygote.py")),
 ];
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ mod memory;
 mod plan;
 mod slow;
 mod status;
+mod zygote;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -35,6 +36,7 @@ use plan::{Action, Plan, Run};
 pub use plan::{Pool, Reason, Recycling};
 pub use slow::SlowLog;
 pub use status::{Status, WorkerStatus};
+use zygote::Zygote;
 
 /// Takes a worker's number (0: the site's) and a line of its output.
 pub type Sink = Arc<dyn Fn(usize, &str) + Send + Sync>;
@@ -50,6 +52,9 @@ pub struct Settings {
     pub recycling: Recycling,
     /// What starts one, see [`crate::carried::worker_argv`].
     pub argv: Vec<OsString>,
+    /// What starts a process that loads the application once, and forks workers. None: each worker
+    /// loads it on its own.
+    pub preload: Option<Vec<OsString>>,
     /// Variables added to the inherited environment, see [`crate::variables::environment`].
     pub env: Vec<(String, String)>,
     /// The project's folder: the workers run in it.
@@ -123,7 +128,8 @@ impl Workers {
 
 /// The task behind [`Workers`].
 struct Supervisor {
-    settings: Settings,
+    settings: Arc<Settings>,
+    zygote: Option<Arc<Zygote>>,
     plan: Plan,
     /// The process of each worker that has one.
     processes: BTreeMap<usize, Process>,
@@ -136,7 +142,8 @@ struct Supervisor {
 }
 
 struct Process {
-    pid: u32,
+    /// None: it is not there yet.
+    pid: Option<u32>,
     signals: mpsc::Sender<Signal>,
     /// What became of it by our hand, for the log.
     fate: Option<&'static str>,
@@ -152,15 +159,20 @@ struct End {
 
 impl Supervisor {
     fn new(settings: Settings, news: mpsc::Sender<News>) -> Supervisor {
+        let lines = Arc::new(Lines::new(settings.output.clone()));
+        // A single worker has nobody to share with.
+        let preload = settings.preload.clone().filter(|_| settings.pool.most > 1);
+        let zygote = preload.map(|argv| Arc::new(Zygote::new(argv, &settings, lines.clone())));
         Supervisor {
+            zygote,
             plan: Plan::new(settings.pool, settings.recycling),
             processes: BTreeMap::new(),
-            lines: Arc::new(Lines::new(settings.output.clone())),
+            lines,
             news,
             failed: None,
             changed: None,
             finished: false,
-            settings,
+            settings: Arc::new(settings),
         }
     }
 
@@ -177,7 +189,7 @@ impl Supervisor {
         let weighs = self.settings.recycling.memory.is_some();
         let mut weigh = tokio::time::interval(memory::EVERY);
         weigh.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        self.step(plan::Event::Tick, End::default());
+        self.step(plan::Event::Tick, &End::default());
         while !self.finished || self.has_untold() {
             let (due, untold) = (self.plan.due(), self.has_untold());
             let wait = due.unwrap_or_default().since(Stamp::now());
@@ -197,7 +209,7 @@ impl Supervisor {
                 Some(news) = news.recv() => self.hear(news),
                 permit = events.reserve(), if untold => self.tell(permit.ok()),
                 () = tokio::time::sleep(wait), if due.is_some() => {
-                    self.step(plan::Event::Tick, End::default());
+                    self.step(plan::Event::Tick, &End::default());
                 }
                 _ = weigh.tick(), if weighs => self.weigh(),
                 never = &mut drops => match never {},
@@ -210,16 +222,25 @@ impl Supervisor {
     }
 
     fn drain(&mut self, within: Duration) {
-        self.step(plan::Event::Drain(Stamp::now().after(within)), End::default());
+        self.step(plan::Event::Drain(Stamp::now().after(within)), &End::default());
     }
 
     fn hear(&mut self, news: News) {
         match news {
-            News::Ready(run) => self.step(plan::Event::Ready(run), End::default()),
+            News::Started(run, pid) => {
+                tracing::debug!(worker = run.worker, start = run.start, pid, "worker started");
+                if let Some(process) = self.processes.get_mut(&run.worker) {
+                    process.pid = Some(pid);
+                }
+            }
+            News::Ready(run) => self.step(plan::Event::Ready(run), &End::default()),
             News::Ended { run, how, told } => {
                 let fate = self.processes.remove(&run.worker).and_then(|process| process.fate);
                 let how = fate.map_or(how, str::to_owned);
-                self.step(plan::Event::Ended(run), End { how, told });
+                self.step(plan::Event::Ended(run), &End { how, told });
+                if let Some(zygote) = self.zygote.as_ref().filter(|_| self.processes.is_empty()) {
+                    zygote.rest();
+                }
             }
         }
     }
@@ -229,19 +250,21 @@ impl Supervisor {
             FromEdge::Report { demand, served } => {
                 for of in served {
                     if let Some(run) = self.run_of(of.pid) {
-                        self.step(plan::Event::Served(run, of.requests), End::default());
+                        self.step(plan::Event::Served(run, of.requests), &End::default());
                     }
                 }
-                self.step(plan::Event::Demand(demand), End::default());
+                self.step(plan::Event::Demand(demand), &End::default());
             }
             FromEdge::Slow(work) => self.look_at(work),
             FromEdge::Stuck(work) => {
                 let Some(run) = self.run_of(work.pid) else { return };
-                (self.settings.slow)(&slow::killed(run.worker, &work));
+                (self.settings.slow)(&slow::stuck(run.worker, &work));
                 if let Some(process) = self.processes.get_mut(&run.worker) {
                     process.fate = Some("killed, as it was stuck at a request");
                 }
-                self.step(plan::Event::Stuck(run), End::default());
+                let (worker, request) = (run.worker, work.request);
+                tracing::warn!(worker, request, line = work.line, "worker is stuck at a request");
+                self.step(plan::Event::Stuck(run, work.others), &End::default());
             }
         }
     }
@@ -260,36 +283,30 @@ impl Supervisor {
         let most = self.settings.recycling.memory.unwrap_or(u64::MAX);
         let ready: Vec<Run> = self.plan.ready().collect();
         for run in ready {
-            let pid = self.processes.get(&run.worker).map(|process| process.pid);
+            let pid = self.processes.get(&run.worker).and_then(|process| process.pid);
             if let Some(bytes) = pid.and_then(|pid| memory::above(pid, most)) {
-                self.step(plan::Event::Memory(run, bytes), End::default());
+                self.step(plan::Event::Memory(run, bytes), &End::default());
             }
         }
     }
 
     /// The run whose process this is.
     fn run_of(&self, pid: u32) -> Option<Run> {
-        let process = |run: &Run| self.processes.get(&run.worker).is_some_and(|it| it.pid == pid);
+        let process =
+            |run: &Run| self.processes.get(&run.worker).is_some_and(|it| it.pid == Some(pid));
         self.plan.workers().map(|(run, _)| run).find(process)
     }
 
-    /// Takes in what happened and does what is to be done. A start that fails is an event again.
-    fn step(&mut self, event: plan::Event, end: End) {
-        let mut waiting = vec![(event, end)];
-        while let Some((event, end)) = waiting.pop() {
-            for action in self.plan.step(Stamp::now(), event) {
-                waiting.extend(self.perform(action, &end));
-            }
+    /// Takes in what happened and does what is to be done.
+    fn step(&mut self, event: plan::Event, end: &End) {
+        for action in self.plan.step(Stamp::now(), event) {
+            self.perform(action, end);
         }
     }
 
-    fn perform(&mut self, action: Action, end: &End) -> Option<(plan::Event, End)> {
+    fn perform(&mut self, action: Action, end: &End) {
         match action {
-            Action::Start(run) => {
-                let error = self.start(run).err()?;
-                let end = End { how: format!("can't be started: {error}"), told: String::new() };
-                return Some((plan::Event::Ended(run), end));
-            }
+            Action::Start(run) => self.start(run),
             Action::Signal(run, signal) => {
                 if let Some(process) = self.processes.get(&run.worker) {
                     // Full only when the same signals wait there already.
@@ -329,24 +346,21 @@ impl Supervisor {
             }
             Action::Finish => self.finished = true,
         }
-        None
     }
 
-    fn start(&mut self, run: Run) -> std::io::Result<()> {
-        let socket = socket_of(&self.settings.run, run);
-        let stack = slow::Stack::beside(&socket);
-        let child = child::spawn(&self.settings, &socket).inspect_err(|_| {
-            // It may not have come into being at all.
-            let _ = std::fs::remove_file(&socket);
-        })?;
+    fn start(&mut self, run: Run) {
+        let stack = slow::Stack::beside(&socket_of(&self.settings.run, run));
         let (signals, for_child) = mpsc::channel(SIGNALS_MAX);
-        let pid = child.pid();
-        tracing::debug!(worker = run.worker, start = run.start, pid, "worker started");
-        let watch =
-            child::watch(run, child, socket, self.lines.clone(), for_child, self.news.clone());
-        tokio::spawn(watch);
-        self.processes.insert(run.worker, Process { pid, signals, fate: None, stack });
-        Ok(())
+        let task = child::Task {
+            run,
+            settings: self.settings.clone(),
+            zygote: self.zygote.clone(),
+            lines: self.lines.clone(),
+            signals: for_child,
+            news: self.news.clone(),
+        };
+        tokio::spawn(task.live());
+        self.processes.insert(run.worker, Process { pid: None, signals, fate: None, stack });
     }
 
     fn has_untold(&self) -> bool {
@@ -368,7 +382,7 @@ impl Supervisor {
     fn status(&self) -> Status {
         let one = |(run, slot): (Run, &plan::Slot)| {
             let process = self.processes.get(&run.worker);
-            WorkerStatus::of(run, slot, process.map(|process| process.pid))
+            WorkerStatus::of(run, slot, process.and_then(|process| process.pid))
         };
         Status {
             workers: self.plan.workers().map(one).collect(),

@@ -31,13 +31,29 @@ impl Site {
     }
 
     fn start_pool(&self, pool: Pool, recycling: Recycling) -> (Workers, Receiver<Event>) {
+        self.start_as(Preload::No, pool, recycling)
+    }
+
+    fn start_preloaded(&self, count: usize) -> (Workers, Receiver<Event>) {
+        self.start_as(Preload::Yes, Pool::fixed(count), Recycling::default())
+    }
+
+    fn start_as(
+        &self,
+        preload: Preload,
+        pool: Pool,
+        recycling: Recycling,
+    ) -> (Workers, Receiver<Event>) {
         let main = davy_app::carried::write_worker(self.folder.path()).unwrap();
         let (lines, slow) = (self.lines.clone(), self.slow.clone());
+        let argv = davy_app::carried::worker_argv("python3".as_ref(), &main, "app:app", None);
+        let forked = || davy_app::carried::preload_argv(&argv);
         Workers::start(Settings {
+            preload: (preload == Preload::Yes).then(forked),
             own: Arc::new(Own::direct()),
             pool,
             recycling,
-            argv: davy_app::carried::worker_argv("python3".as_ref(), &main, "app:app", None),
+            argv,
             env: vec![("PYTHONUNBUFFERED".to_owned(), "1".to_owned())],
             project: self.folder.path().to_owned(),
             run: self.folder.path().join("run"),
@@ -51,6 +67,12 @@ impl Site {
     fn sockets(&self) -> usize {
         std::fs::read_dir(self.folder.path().join("run")).unwrap().count()
     }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Preload {
+    Yes,
+    No,
 }
 
 const APP: &str = "print('loaded')\ndef app(environ, start_response):\n    pass\n";
@@ -136,6 +158,7 @@ async fn program_that_is_not_there_is_a_failure_too() {
         pool: Pool::fixed(1),
         recycling: Recycling::default(),
         argv: vec!["/no/such/python".into()],
+        preload: None,
         env: Vec::new(),
         project: site.folder.path().to_owned(),
         run: site.folder.path().join("run"),
@@ -259,6 +282,7 @@ async fn slow_worker_tells_its_stack_and_a_stuck_one_is_killed() {
         taken: Duration::from_secs(seconds),
         request: "4f5e0c1d2b3a".into(),
         line: "GET /report".into(),
+        others: 0,
     };
     workers.hear(FromEdge::Slow(work(30))).await;
     let entry = tokio::time::timeout(Duration::from_secs(20), async {
@@ -276,7 +300,54 @@ async fn slow_worker_tells_its_stack_and_a_stuck_one_is_killed() {
     workers.hear(FromEdge::Stuck(work(60))).await;
     while ready(&mut events, 1).await == first {}
     let last = site.slow.lock().unwrap().last().cloned().unwrap();
-    assert!(last.starts_with("killed 4f5e0c1d2b3a  GET /report  60.0 s"), "{last}");
+    assert!(last.starts_with("stuck 4f5e0c1d2b3a  GET /report  60.0 s"), "{last}");
     workers.drain(Duration::from_secs(20)).await;
     assert_eq!(site.sockets(), 0, "the file of the stack is gone too");
+}
+
+#[tokio::test]
+async fn preloaded_workers_load_the_application_once_and_are_watched_as_others() {
+    let site = Site::new(APP);
+    let (workers, mut events) = site.start_preloaded(2);
+    ready(&mut events, 2).await;
+    let loads = site.lines.lock().unwrap().iter().filter(|(_, line)| line == "loaded").count();
+    assert_eq!(loads, 1);
+    let first = all(&workers).await[0].pid;
+    kill_process(pid(first), Signal::KILL).unwrap();
+    ready(&mut events, 1).await;
+    ready(&mut events, 2).await;
+    assert_eq!(all(&workers).await[0].restarts, 1);
+    let running = all(&workers).await;
+    workers.drain(Duration::from_secs(20)).await;
+    assert_eq!(site.sockets(), 0);
+    for worker in running {
+        assert!(test_kill_process(pid(worker.pid)).is_err(), "{worker:?} still runs");
+    }
+}
+
+#[tokio::test]
+async fn an_application_that_leaves_threads_or_sockets_is_loaded_by_each_worker() {
+    for unsafe_code in [
+        "import threading; threading.Thread(target=threading.Event().wait, daemon=True).start()",
+        "import socket; kept = socket.socketpair()",
+        "import select; kept = select.epoll()",
+    ] {
+        let site = Site::new(&format!("{unsafe_code}\n{APP}"));
+        let (workers, mut events) = site.start_preloaded(2);
+        ready(&mut events, 2).await;
+        let lines = site.lines.lock().unwrap().clone();
+        for worker in 1..=2 {
+            assert!(lines.contains(&(worker, "loaded".to_owned())), "{unsafe_code}: {lines:?}");
+        }
+        workers.drain(Duration::from_secs(20)).await;
+    }
+}
+
+#[tokio::test]
+async fn an_application_that_can_not_be_preloaded_fails_with_its_last_lines() {
+    let site = Site::new("raise LookupError('no such colour')\n");
+    let (_workers, mut events) = site.start_preloaded(2);
+    let Event::Failed { error } = next(&mut events).await else { panic!("not a failure") };
+    assert!(error.contains("did not start: exit code 3"), "{error}");
+    assert!(error.contains("LookupError: no such colour"), "{error}");
 }

@@ -31,6 +31,8 @@ pub(crate) enum Command {
     Check(Check),
     /// Show what runs in a folder
     Status(Status),
+    /// Show the workers that run in a folder, and what they are at
+    Ps(Ps),
     /// Print what has been logged in a folder, and what is being logged
     Logs(Logs),
     /// Follow one request through all nine steps, and see where its time goes
@@ -92,6 +94,16 @@ pub(crate) struct Check {
 
 #[derive(Debug, Args)]
 pub(crate) struct Status {
+    /// The project's folder
+    #[arg(default_value = ".", value_name = "DIR")]
+    pub(crate) folder: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Ps {
     /// The project's folder
     #[arg(default_value = ".", value_name = "DIR")]
     pub(crate) folder: PathBuf,

@@ -78,7 +78,7 @@ pub(crate) fn down(options: &cli::Down) -> anyhow::Result<ExitCode> {
 }
 
 /// Asks the keeper of the folder; None when there is none.
-fn ask(place: &Place, ask: Ask) -> anyhow::Result<Option<Reply>> {
+pub(crate) fn ask(place: &Place, ask: Ask) -> anyhow::Result<Option<Reply>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let answer = runtime.block_on(inquire(place, ask))?;
     Ok(answer.map(|(reply, _)| reply))
@@ -148,7 +148,8 @@ fn array<'a>(value: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {
     value[name].as_array().into_iter().flatten()
 }
 
-const NOT_RUNNING: u8 = 3;
+/// The exit code of a question to a davy that does not run.
+pub(crate) const NOT_RUNNING: u8 = 3;
 const ANSWER_TIME: Duration = Duration::from_secs(5);
 const DOWN_CHECK: Duration = Duration::from_millis(50);
 /// Two minutes: longer than a database server may take to stop.

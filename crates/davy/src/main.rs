@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! davy up ──▶ keeper ──▶ davy role edge │ db │ site     (wire.rs: one function per role)
-//! davy status, davy down ──▶ the keeper's davy.sock
+//! davy status, davy ps, davy down ──▶ the keeper's davy.sock
 //! davy trace ──▶ the edge, by way of the keeper
 //! davy check, davy config ──▶ config
 //! davy logs ──▶ the files in .davy/log
@@ -19,6 +19,7 @@ mod help;
 mod keeper;
 mod logs;
 mod place;
+mod ps;
 mod roles;
 mod run;
 mod settings;
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
         Command::Up(options) => up::up(&options),
         Command::Check(options) => check::check(&options),
         Command::Status(options) => control::status(&options),
+        Command::Ps(options) => ps::ps(&options),
         Command::Logs(options) => logs::read::logs(&options),
         Command::Trace(options) => trace::trace(&options),
         Command::Run(options) => run::run(&options),

@@ -177,7 +177,7 @@ pub enum FromEdge {
     },
     /// A worker has been at a request for half of the time that it may take.
     Slow(AtWork),
-    /// A worker did not end a request in time: it must end.
+    /// A worker did not end a request in time: it must end, when its others have.
     Stuck(AtWork),
 }
 
@@ -212,6 +212,8 @@ pub struct AtWork {
     pub request: String,
     /// The request's method and path.
     pub line: String,
+    /// How many other requests it is at.
+    pub others: usize,
 }
 
 /// Where an application answers, and in what way it is spoken to.

@@ -18,6 +18,7 @@ mod listen;
 mod lock;
 mod paths;
 mod ports;
+mod process;
 mod spawn;
 
 pub use backoff::{Backoff, Readiness};
@@ -28,4 +29,5 @@ pub use listen::{Bound, Wish, bind_tcp, bind_udp, listen_unix, peer_pid};
 pub use lock::{Lock, Locked};
 pub use paths::{SOCKET_PATH_BYTES_MAX, private_folder, socket_folder};
 pub use ports::{Holder, Protocol, holder_of_port};
+pub use process::Process;
 pub use spawn::{Child, Limits, Output, Own, Spec, Stdin, run_spawn_role, spawn};

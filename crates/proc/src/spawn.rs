@@ -187,7 +187,7 @@ impl Child {
     }
 }
 
-fn pid_of(pid: u32) -> Option<Pid> {
+pub(crate) fn pid_of(pid: u32) -> Option<Pid> {
     i32::try_from(pid).ok().and_then(Pid::from_raw)
 }
 

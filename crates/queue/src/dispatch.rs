@@ -18,8 +18,8 @@
 //!
 //! A worker has a limited time to begin the answer of a request that it runs (not of one that waits
 //! behind). At half of it the request is called slow; at the end of it the request is answered in
-//! the worker's place. A worker that runs one request at a time is killed with it; one that runs
-//! several is told to give it up, and killed only if it does not, as others are at work in it.
+//! the worker's place. A worker that runs one request at a time is killed with it. One that runs
+//! several is told to give it up; if it does not, it gets no more, and ends when the others have.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -85,6 +85,8 @@ pub(crate) enum Action {
     Expire(JobKey, WorkerKey),
     /// End the worker: it is stuck at the request.
     Kill(JobKey, WorkerKey),
+    /// Let the worker end its other requests, then end it: it is stuck at this one.
+    Abandon(JobKey, WorkerKey),
 }
 
 /// Why a request gets no worker.
@@ -259,6 +261,11 @@ impl Dispatch {
             for (job, due) in worker.due(now, self.settings.request_max) {
                 match due {
                     Due::Slow => actions.push(Action::Slow(job, *key)),
+                    Due::Stuck if worker.running().0 > 1 => {
+                        worker.leaving = true;
+                        self.idle.retain(|idle| idle != key);
+                        actions.push(Action::Abandon(job, *key));
+                    }
                     Due::Stuck => actions.push(Action::Kill(job, *key)),
                     Due::Expired => {
                         actions.push(Action::Expire(job, *key));

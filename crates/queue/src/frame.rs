@@ -18,6 +18,8 @@ pub(crate) const REQUEST_WINDOW: usize = 64 * 1024;
 const HEADER_BYTES: usize = 12;
 const REASON_BYTES_MAX: usize = 1024;
 const NO_CONTENT: u8 = 1;
+const OVERDUE: u8 = 1;
+const OVERDUE_REASON: &[u8] = b"it took too long";
 
 /// One frame. `stream` counts requests on a connection from 1.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -174,6 +176,13 @@ pub(crate) fn encode_request(stream: u32, content: Content, variables: &[u8], ou
     let flags = if content == Content::None { NO_CONTENT } else { 0 };
     header(out, variables.len(), REQUEST, flags, stream);
     out.put_slice(variables);
+}
+
+/// Appends an ABORT frame to `out` for a request that has taken too long.
+pub(crate) fn encode_overdue(stream: u32, out: &mut BytesMut) {
+    header(out, 16 + OVERDUE_REASON.len(), ABORT, OVERDUE, stream);
+    out.put_bytes(0, 16);
+    out.put_slice(OVERDUE_REASON);
 }
 
 fn header(out: &mut BytesMut, length: usize, kind: u8, flags: u8, stream: u32) {

@@ -200,7 +200,7 @@ impl Link {
         let found = self.streams.iter_mut().find(|(_, stream)| stream.job == job);
         if let Some((&number, stream)) = found {
             stream.expire(failure);
-            self.abort(number, "it took too long");
+            frame::encode_overdue(number, &mut self.outgoing);
         }
     }
 

@@ -457,6 +457,7 @@ impl Owner {
                     }
                     Action::Slow(job, worker) => self.notice(job, worker, FromEdge::Slow),
                     Action::Expire(job, worker) => self.expire(job, worker),
+                    Action::Abandon(job, worker) => self.notice(job, worker, FromEdge::Stuck),
                     Action::Kill(job, worker) => {
                         self.notice(job, worker, FromEdge::Stuck);
                         self.unlink(worker, &LinkError::Stuck);
@@ -489,7 +490,8 @@ impl Owner {
         };
         let since = self.dispatch.busy_since(worker).unwrap_or_default();
         let (request, taken) = (request.to_string(), Stamp::now().since(since));
-        let notice = notice(AtWork { pid: link.pid, taken, request, line });
+        let others = link.running().saturating_sub(1);
+        let notice = notice(AtWork { pid: link.pid, taken, request, line, others });
         if let Some(site) = &self.outside.site {
             // There is room for one of each request that runs: a site that has gone is no loss, as
             // its workers go too.

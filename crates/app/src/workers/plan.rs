@@ -10,7 +10,7 @@
 //! There are as many members (waiting, starting or ready, and not retiring) as `scaling.rs` says. A
 //! worker that has served, lived or taken enough retires: it is no member any more, so that another is
 //! started, and goes on until that one is ready. One at a time, so that no more than one worker's
-//! memory is needed for it. A worker that is stuck is killed at once; its place is filled at once.
+//! memory is needed for it. A worker that is stuck is killed at once, or retires if it is at others.
 //!
 //! If the first start of a site's workers fails before any was ready, all are stopped: starting again
 //! would not help. But a site that starts its first worker with the first request is up without one.
@@ -55,8 +55,8 @@ pub(super) enum Event {
     Served(Run, u64),
     /// The worker takes so many bytes of memory.
     Memory(Run, u64),
-    /// The worker hangs at a request.
-    Stuck(Run),
+    /// The worker hangs at a request, and is at so many others.
+    Stuck(Run, usize),
     /// All are to stop, until then at the latest.
     Drain(Stamp),
 }
@@ -197,7 +197,7 @@ impl Plan {
             }
             Event::Served(run, requests) => self.note(run, |slot| slot.served = requests),
             Event::Memory(run, bytes) => self.note(run, |slot| slot.memory = bytes),
-            Event::Stuck(run) => self.is_stuck(now, run, &mut actions),
+            Event::Stuck(run, others) => self.is_stuck(now, run, others, &mut actions),
             Event::Drain(deadline) => self.drain(now, deadline, &mut actions),
         }
         match self.phase {
@@ -262,9 +262,18 @@ impl Plan {
         }
     }
 
-    /// It is ended at once; the next tick fills its place.
-    fn is_stuck(&mut self, now: Stamp, run: Run, actions: &mut Vec<Action>) {
+    /// It is ended at once; the next tick fills its place. But one that is at other requests as well
+    /// retires, so that they can end.
+    fn is_stuck(&mut self, now: Stamp, run: Run, others: usize, actions: &mut Vec<Action>) {
         let Some(slot) = self.slot(run) else { return };
+        if others > 0 {
+            if slot.is_ready() && slot.retiring.is_none() {
+                slot.retiring = Some(Reason::Stuck);
+                actions.push(Action::Retire(run, Reason::Stuck));
+                self.count(Reason::Stuck);
+            }
+            return;
+        }
         let (State::Ready { since } | State::Stopping { since, overdue: false, .. }) = slot.state
         else {
             return;

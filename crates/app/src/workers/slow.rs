@@ -76,14 +76,14 @@ pub(super) fn file_of(socket: &Path) -> PathBuf {
     socket.with_extension("stack")
 }
 
-/// The entry for a worker that is killed.
-pub(super) fn killed(worker: usize, work: &AtWork) -> String {
-    entry(worker, work, "killed")
+/// The entry for a worker that does not end a request.
+pub(super) fn stuck(worker: usize, work: &AtWork) -> String {
+    entry(worker, work, "stuck")
 }
 
 /// `slow 4f5e0c1d2b3a  GET /report  30.0 s  worker 2 (pid 4711)`
 fn entry(worker: usize, work: &AtWork, what: &str) -> String {
-    let AtWork { pid, taken, request, line } = work;
+    let AtWork { pid, taken, request, line, .. } = work;
     format!("{what} {request}  {line}  {:.1} s  worker {worker} (pid {pid})", taken.as_secs_f32())
 }
 

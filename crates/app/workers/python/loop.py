@@ -220,6 +220,8 @@ class Server:
                     self.take_request(connection, flags, number, payload)
                 else:
                     self.take(connection, kind, number, payload)
+                if kind == wire.ABORT and flags & wire.OVERDUE:
+                    self.cancel(connection, number)
         except (OSError, wire.ProtocolError):
             self.close(connection)
         self.begin_waiting()
@@ -259,6 +261,12 @@ class Server:
             stream = connection.by_number.get(number)
             if stream is not None and not stream.gone:
                 stream.take(kind, payload)
+
+    def cancel(self, connection, number):
+        """A request has taken too long: unlike one whose visitor has gone, it is not to go on."""
+        stream = connection.by_number.get(number)
+        if stream is not None and stream.task is not None:
+            stream.task.cancel()
 
     def begin_waiting(self):
         """Begins requests as far as the concurrency goes."""

@@ -4,6 +4,8 @@
 own; `--concurrency N` says the same of an ASGI application, whose requests share the event loop.
 Which of the two an application is, its callable shows.
 
+With `--preload` fd 0 is the site's control socket, and workers are forked from here (zygote.py).
+
 The application sees a plain process: the project's folder first on sys.path, /dev/null on stdin,
 and of the worker nothing but the package `davy_worker` in sys.modules. That it is loaded shows
 in HELLO: nothing is accepted before. Exit codes: 0 told to stop, 2 called wrongly, 3 the
@@ -74,17 +76,20 @@ def load(name):
     return found
 
 
-def worker_for(listener, application, options):
-    """What runs an application of this kind."""
+def server_for(application, options):
+    """What runs an application of this kind on a listener."""
     interface = part("interface")
     kind = interface.of(application)
     if kind == interface.WSGI:
         if options.threads > 1:
-            return part("threads").Server(listener, application, options.threads)
-        return part("server").Server(listener, part("wsgi").Request, application)
+            threads = part("threads")
+            return lambda listener: threads.Server(listener, application, options.threads)
+        server, request = part("server"), part("wsgi").Request
+        return lambda listener: server.Server(listener, request, application)
     if kind == interface.ASGI2:
         application = interface.single(application)
-    return part("loop").Server(listener, application, options.concurrency)
+    loop = part("loop")
+    return lambda listener: loop.Server(listener, application, options.concurrency)
 
 
 def count(text):
@@ -101,6 +106,7 @@ def understood(arguments):
     parser.add_argument("name", metavar="MODULE:CALLABLE")
     parser.add_argument("--threads", type=count, default=1)
     parser.add_argument("--concurrency", type=count, default=100)
+    parser.add_argument("--preload", action="store_true")
     options = parser.parse_args(arguments)
     if not all(options.name.partition(":")):
         parser.error("%r is not MODULE:CALLABLE" % options.name)
@@ -112,18 +118,21 @@ def main(arguments):
     options = understood(arguments)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     listener = take_listener()
-    tell_stack(listener)
     worker_package()
     part("output").mark_streams()
     sys.argv[:] = [options.name]
     try:
-        worker = worker_for(listener, load(options.name), options)
+        serve = server_for(load(options.name), options)
     except BaseException:  # sys.exit() while importing is no better than an error
         sys.stderr.write("%s can't be loaded\n%s" % (options.name, traceback.format_exc()))
         return NOT_LOADED
     # What was loaded stays for good: the collector need not look at it again and again.
     gc.collect()
     gc.freeze()
+    if options.preload:
+        listener = part("zygote").Zygote(listener).run()
+    tell_stack(listener)
+    worker = serve(listener)
     signal.signal(signal.SIGTERM, worker.stop)
     return 0 if worker.run() is not False else NOT_LOADED
 

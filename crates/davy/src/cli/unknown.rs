@@ -26,10 +26,11 @@ fn tip(typed: &str) -> Option<String> {
 }
 
 /// What others call it, and what davy does.
-const OTHERS: [(&[&str], &str); 8] = [
+const OTHERS: [(&[&str], &str); 9] = [
     (&["start", "serve", "server", "runserver", "dev", "launch"], "up"),
     (&["stop", "kill", "quit", "shutdown", "halt", "end"], "down"),
-    (&["ps", "ls", "list", "info", "state", "top"], "status"),
+    (&["ls", "list", "info", "state"], "status"),
+    (&["top", "workers", "processes"], "ps"),
     (&["log", "tail", "journal"], "logs"),
     (&["validate", "lint", "test", "verify", "doctor", "configtest"], "check"),
     (&["show", "conf", "settings"], "config show"),

@@ -160,7 +160,7 @@ const EXIT_STATUS: [(&str, &str); 4] = [
          mistakes; logs --grep: nothing matches.",
     ),
     ("2", "The command line can't be understood."),
-    ("3", "status, down: davy does not run in this folder."),
+    ("3", "status, ps, down: davy does not run in this folder."),
 ];
 const FILES: [(&str, &str); 3] = [
     ("DIR/davy.toml", "The description of the site. All of it is optional."),

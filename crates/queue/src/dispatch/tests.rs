@@ -300,7 +300,7 @@ fn a_worker_that_does_not_answer_is_slow_at_half_time_and_killed_at_the_limit() 
 }
 
 #[test]
-fn a_worker_with_several_requests_is_killed_only_if_it_does_not_give_one_up() {
+fn a_worker_with_several_requests_leaves_only_if_it_does_not_give_one_up() {
     for gives_up in [true, false] {
         let mut scene = at_work(4);
         scene.at(9_000, once(2));
@@ -311,7 +311,10 @@ fn a_worker_with_several_requests_is_killed_only_if_it_does_not_give_one_up() {
             assert_eq!(scene.at(15_000, Event::Tick), []);
         } else {
             assert_eq!(scene.at(14_000, Event::Tick), [Action::Slow(2, 1)]);
-            assert_eq!(scene.at(15_000, Event::Tick), [Action::Kill(1, 1)]);
+            assert_eq!(scene.at(15_000, Event::Tick), [Action::Abandon(1, 1)]);
+            assert_eq!(scene.at(15_100, once(3)), [], "it gets no more");
+            assert_eq!(scene.at(16_000, Event::Ended(1, 2, None)), []);
+            assert_eq!(scene.at(16_000, Event::Down(1)), []);
         }
     }
 }

@@ -202,11 +202,22 @@ fn a_replacement_that_never_becomes_ready_leaves_the_old_worker_serving() {
 #[test]
 fn a_worker_that_is_stuck_is_killed_and_replaced_at_once() {
     let mut plan = serving();
-    let actions = plan.step(ms(60_000), Event::Stuck(run(1, 1)));
+    let actions = plan.step(ms(60_000), Event::Stuck(run(1, 1), 0));
     let kill = Action::Signal(run(1, 1), Signal::Kill);
     assert_eq!(actions, [kill, Action::Announce, Action::Start(run(3, 1))]);
     assert_eq!(plan.step(ms(60_010), Event::Ended(run(1, 1))), [], "nobody is surprised");
     assert_eq!(plan.restarts().get(&Reason::Stuck), Some(&1));
+}
+
+#[test]
+fn a_stuck_worker_with_other_requests_goes_when_another_is_ready() {
+    let mut plan = serving();
+    let actions = plan.step(ms(60_000), Event::Stuck(run(1, 1), 3));
+    assert_eq!(actions, [Action::Retire(run(1, 1), Reason::Stuck), Action::Start(run(3, 1))]);
+    assert_eq!(plan.step(ms(60_010), Event::Stuck(run(1, 1), 2)), [], "that is known");
+    let actions = plan.step(ms(60_500), Event::Ready(run(3, 1)));
+    assert_eq!(actions[2], Action::Signal(run(1, 1), Signal::Term));
+    assert_eq!(plan.due(), Some(ms(100_500)), "then it is killed");
 }
 
 #[test]
@@ -301,7 +312,7 @@ proptest! {
             let event = match (running.get(pick).copied(), what) {
                 (Some(run), 0) => Event::Ready(run),
                 (Some(run), 1) => Event::Served(run, 1),
-                (Some(run), 2) => Event::Stuck(run),
+                (Some(run), 2) => Event::Stuck(run, pick),
                 (Some(run), _) => { running.remove(pick); Event::Ended(run) }
                 (None, 0) => Event::Demand(demand),
                 (None, _) => Event::Tick,

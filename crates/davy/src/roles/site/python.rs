@@ -121,11 +121,13 @@ impl Project {
         let python = self.environment.map(|environment| environment.python);
         let python = python.context("the environment was not made")?;
         let callable = scene.found.callable.as_deref().context("no callable was found")?;
+        let argv = app::carried::worker_argv(&python, &main, callable, scene.config.threads);
         Ok(app::workers::Settings {
             own: scene.own.clone(),
             pool: settings::app::pool(&scene.config),
             recycling: settings::app::recycling(&scene.config),
-            argv: app::carried::worker_argv(&python, &main, callable, scene.config.threads),
+            preload: Some(app::carried::preload_argv(&argv)),
+            argv,
             env,
             project: place.project.clone(),
             run: place.run.clone(),

@@ -160,6 +160,7 @@ impl Project {
             own: scene.own.clone(),
             pool: settings::app::pool(&scene.config),
             recycling: settings::app::recycling(&scene.config),
+            preload: None,
             argv: server::worker_argv(&self.ruby.path, &main, config, threads),
             env,
             project: place.project.clone(),
