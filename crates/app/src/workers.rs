@@ -8,6 +8,8 @@
 //!                       one task per process ── w1-3.sock ──▶ worker
 //! ```
 //! Each start listens on a socket of a fresh name. A worker is ready when it has said HELLO on it.
+//! A server of its own that a command starts is a worker too: it is told where to listen, and is
+//! ready when it accepts.
 //! What changes is told as the newest state: a slow listener misses states, never the last one.
 //!
 //! It never reads what passes through the sockets: that is between the edge and the worker.
@@ -26,10 +28,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flow::Stamp;
-use flow::control::{AtWork, FromEdge};
+use flow::control::{Address, AtWork, FromEdge};
 use proc::{Own, Readiness, Signal};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::command::Command;
 use child::{Lines, News, socket_of};
 use plan::{Action, Plan, Run};
 pub use plan::{Pool, Reason, Recycling};
@@ -48,8 +51,8 @@ pub struct Settings {
     pub pool: Pool,
     /// After what one is replaced.
     pub recycling: Recycling,
-    /// What starts one, see [`crate::carried::worker_argv`].
-    pub argv: Vec<OsString>,
+    /// What starts one.
+    pub launch: Launch,
     /// Variables added to the inherited environment, see [`crate::variables::environment`].
     pub env: Vec<(String, String)>,
     /// The project's folder: the workers run in it.
@@ -63,11 +66,21 @@ pub struct Settings {
     pub slow: SlowLog,
 }
 
+/// What is started as a worker, and how it is reached.
+#[derive(Clone, Debug)]
+pub enum Launch {
+    /// A worker of davy's, see [`crate::carried::worker_argv`]: it is handed its listening socket,
+    /// and is ready when it greets.
+    Frames(Vec<OsString>),
+    /// A server of its own: it is told where to listen, and is ready when it accepts.
+    Http(Command),
+}
+
 /// What is told about workers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// The sockets of the workers that are ready.
-    Changed(Vec<PathBuf>),
+    /// Where the workers that are ready listen.
+    Changed(Vec<Address>),
     /// The very first start failed. All workers are stopped, and none is started again.
     Failed {
         /// How, with the last lines of the worker.
@@ -137,6 +150,7 @@ struct Supervisor {
 
 struct Process {
     pid: u32,
+    address: Address,
     signals: mpsc::Sender<Signal>,
     /// What became of it by our hand, for the log.
     fate: Option<&'static str>,
@@ -297,8 +311,10 @@ impl Supervisor {
                 }
             }
             Action::Announce => {
-                let sockets = self.plan.ready().map(|run| socket_of(&self.settings.run, run));
-                self.changed = Some(Event::Changed(sockets.collect()));
+                let ready = self.plan.ready();
+                let places = ready.filter_map(|run| self.processes.get(&run.worker));
+                let places = places.map(|process| process.address.clone());
+                self.changed = Some(Event::Changed(places.collect()));
             }
             Action::Died { run, readiness, lived, wait } => {
                 let (worker, exit, lived_s) = (run.worker, &end.how, lived.as_secs_f32());
@@ -335,17 +351,20 @@ impl Supervisor {
     fn start(&mut self, run: Run) -> std::io::Result<()> {
         let socket = socket_of(&self.settings.run, run);
         let stack = slow::Stack::beside(&socket);
-        let child = child::spawn(&self.settings, &socket).inspect_err(|_| {
+        let (child, address) = child::spawn(&self.settings, &socket).inspect_err(|_| {
             // It may not have come into being at all.
             let _ = std::fs::remove_file(&socket);
         })?;
         let (signals, for_child) = mpsc::channel(SIGNALS_MAX);
         let pid = child.pid();
         tracing::debug!(worker = run.worker, start = run.start, pid, "worker started");
-        let watch =
-            child::watch(run, child, socket, self.lines.clone(), for_child, self.news.clone());
-        tokio::spawn(watch);
-        self.processes.insert(run.worker, Process { pid, signals, fate: None, stack });
+        let reach = match &self.settings.launch {
+            Launch::Frames(_) => child::Reach::Greets(socket.clone()),
+            Launch::Http(_) => child::Reach::Accepts(address.clone()),
+        };
+        let (lines, news) = (self.lines.clone(), self.news.clone());
+        tokio::spawn(child::watch(run, child, socket, reach, lines, for_child, news));
+        self.processes.insert(run.worker, Process { pid, address, signals, fate: None, stack });
         Ok(())
     }
 

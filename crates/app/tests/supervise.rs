@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use davy_app::workers::{Event, Pool, Recycling, Settings, WorkerStatus, Workers};
-use flow::control::{AtWork, Demand, FromEdge, Served};
+use davy_app::workers::{Event, Launch, Pool, Recycling, Settings, WorkerStatus, Workers};
+use flow::control::{Address, AtWork, Demand, FromEdge, Served};
 use proc::Own;
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use tokio::sync::mpsc::Receiver;
@@ -37,7 +37,11 @@ impl Site {
             own: Arc::new(Own::direct()),
             pool,
             recycling,
-            argv: davy_app::carried::worker_argv("python3".as_ref(), &main, "app:app"),
+            launch: Launch::Frames(davy_app::carried::worker_argv(
+                "python3".as_ref(),
+                &main,
+                "app:app",
+            )),
             env: vec![("PYTHONUNBUFFERED".to_owned(), "1".to_owned())],
             project: self.folder.path().to_owned(),
             run: self.folder.path().join("run"),
@@ -60,11 +64,20 @@ async fn next(events: &mut Receiver<Event>) -> Event {
     next.expect("an event comes").expect("the supervisor lives")
 }
 
+fn path(place: Address) -> PathBuf {
+    match place {
+        Address::Unix(path) => path,
+        Address::Tcp(..) => panic!("a worker listens on a socket"),
+    }
+}
+
 /// Waits until so many workers are ready.
 async fn ready(events: &mut Receiver<Event>, count: usize) -> Vec<PathBuf> {
     loop {
         match next(events).await {
-            Event::Changed(sockets) if sockets.len() == count => return sockets,
+            Event::Changed(places) if places.len() == count => {
+                return places.into_iter().map(path).collect();
+            }
             Event::Changed(_) => {}
             Event::Failed { error } => panic!("{error}"),
         }
@@ -135,7 +148,7 @@ async fn program_that_is_not_there_is_a_failure_too() {
         own: Arc::new(Own::direct()),
         pool: Pool::fixed(1),
         recycling: Recycling::default(),
-        argv: vec!["/no/such/python".into()],
+        launch: Launch::Frames(vec!["/no/such/python".into()]),
         env: Vec::new(),
         project: site.folder.path().to_owned(),
         run: site.folder.path().join("run"),
@@ -216,7 +229,8 @@ async fn worker_that_has_served_enough_is_replaced_before_it_ends() {
     let old = all(&workers).await[0].pid;
     workers.hear(report(0, 0, vec![Served { pid: old.unwrap(), requests: 120 }])).await;
     let second = loop {
-        let Event::Changed(sockets) = next(&mut events).await else { panic!("a failure") };
+        let Event::Changed(places) = next(&mut events).await else { panic!("a failure") };
+        let sockets: Vec<PathBuf> = places.into_iter().map(path).collect();
         assert!(!sockets.is_empty(), "there is always one");
         if !sockets.contains(&first[0]) {
             break sockets;

@@ -67,6 +67,9 @@ targets! {
         b"import os\nfrom django.core.wsgi import get_wsgi_application\n\
           application = get_wsgi_application()\ndef create_app(x=1): return '''a\"\"\"'''\n",
     ];
+    app_command: app::fuzz::command, [
+        b"env 'A B'=\"c \\\" d\" node server.js --socket {socket} | log $PORT # x",
+    ];
     app_dependencies: app::fuzz::dependencies, [
         b"Flask[async]>=3.0,<4 ; python_version > '3.8'  # why\n-r more.txt\n-e .\nx @ file:///y\n",
         b"[project]\nname = \"x\"\ndependencies = [\"PyMySQL~=1.1\", \"django\"]\n",

@@ -1,24 +1,28 @@
 //! One worker process from its start to its end: its socket, its readiness, its lines.
 
 use std::io;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use flow::Stamp;
+use flow::control::Address;
 use proc::{Child, Limits, Own, Signal, Spec, Stdin};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::UnixStream;
+use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::{Notify, mpsc};
 
 use super::plan::Run;
-use super::{Settings, Sink, slow};
+use super::{Launch, Settings, Sink, slow};
+use crate::command::{Command, Listens};
 use crate::output::{Limiter, SECOND, Tail, Verdict, each_line};
 
 /// What a child's task tells the supervisor.
 #[derive(Debug)]
 pub(super) enum News {
-    /// It said HELLO: the application is loaded.
+    /// It said HELLO, or accepts: the application is loaded.
     Ready(Run),
     /// It has ended.
     Ended { run: Run, how: String, told: String },
@@ -72,16 +76,73 @@ pub(super) fn socket_of(folder: &Path, run: Run) -> PathBuf {
     folder.join(format!("w{}-{}.sock", run.worker, run.start))
 }
 
-/// Starts a run's process, with its listening socket as file descriptor 0.
-pub(super) fn spawn(settings: &Settings, socket: &Path) -> io::Result<Child> {
-    let mut spec = Spec::new(&settings.argv);
-    spec.env = settings.env.iter().map(|(name, value)| (name.into(), Some(value.into()))).collect();
+/// Starts a run's process, and says where it listens: on `socket`, or on a port that is free now.
+pub(super) fn spawn(settings: &Settings, socket: &Path) -> io::Result<(Child, Address)> {
+    let (mut spec, address) = match &settings.launch {
+        Launch::Frames(argv) => {
+            let mut spec = Spec::new(argv);
+            spec.stdin = Stdin::Fd(proc::listen_unix(socket)?);
+            (spec, Address::Unix(socket.to_owned()))
+        }
+        Launch::Http(command) => server(command, socket)?,
+    };
+    // What a server is told here wins over the site's own variables.
+    let told = std::mem::take(&mut spec.env);
+    let env = settings.env.iter().map(|(name, value)| (name.into(), Some(value.into())));
+    spec.env = env.chain(told).collect();
     spec.dir = Some(settings.project.clone());
-    spec.stdin = Stdin::Fd(proc::listen_unix(socket)?);
     spec.output = proc::Output::Pipe;
     spec.limits = Limits { death: Some(Signal::Term), ..Limits::default() };
     let own: &Own = &settings.own;
-    proc::spawn(own, spec)
+    Ok((proc::spawn(own, spec)?, address))
+}
+
+/// A server that is told where to listen.
+fn server(command: &Command, socket: &Path) -> io::Result<(Spec, Address)> {
+    match command.listens() {
+        Listens::Socket => {
+            let mut spec = Spec::new(command.argv(Some(socket)));
+            spec.env.push(("SOCKET".into(), Some(socket.into())));
+            Ok((spec, Address::Unix(socket.to_owned())))
+        }
+        Listens::Port => {
+            let free = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+            let port = free.local_addr()?.port();
+            let mut spec = Spec::new(command.argv(None));
+            spec.env.push(("PORT".into(), Some(port.to_string().into())));
+            Ok((spec, Address::Tcp(Ipv4Addr::LOCALHOST.to_string(), port)))
+        }
+    }
+}
+
+/// How a worker shows that it is ready.
+pub(super) enum Reach {
+    /// It says HELLO on its socket.
+    Greets(PathBuf),
+    /// It accepts connections.
+    Accepts(Address),
+}
+
+impl Reach {
+    /// Waits until it is.
+    async fn ready(&self) -> io::Result<()> {
+        match self {
+            Reach::Greets(socket) => hello(socket).await,
+            Reach::Accepts(address) => {
+                while !accepts(address).await {
+                    tokio::time::sleep(AGAIN).await;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+async fn accepts(address: &Address) -> bool {
+    match address {
+        Address::Unix(path) => UnixStream::connect(path).await.is_ok(),
+        Address::Tcp(host, port) => TcpStream::connect((host.as_str(), *port)).await.is_ok(),
+    }
 }
 
 /// Watches a child until it has ended and its lines are read.
@@ -89,6 +150,7 @@ pub(super) async fn watch(
     run: Run,
     mut child: Child,
     socket: PathBuf,
+    reach: Reach,
     lines: Arc<Lines>,
     mut signals: mpsc::Receiver<Signal>,
     news: mpsc::Sender<News>,
@@ -101,7 +163,7 @@ pub(super) async fn watch(
     let (stdout, stderr) = (child.take_stdout(), child.take_stderr());
     let mut reading =
         pin!(async { tokio::join!(each_line(stdout, line), each_line(stderr, line)) });
-    let mut greeting = pin!(hello(&socket));
+    let mut greeting = pin!(reach.ready());
     let (mut all_read, mut greeted) = (false, false);
     let exit = loop {
         tokio::select! {
@@ -116,6 +178,8 @@ pub(super) async fn watch(
             }
             Some(signal) = signals.recv() => match signal {
                 Signal::Kill => child.signal_group(signal),
+                // A server may have a shell or npm around it, which would keep the signal to itself.
+                Signal::Term if matches!(reach, Reach::Accepts(_)) => child.signal_group(signal),
                 Signal::Term | Signal::Urg => child.signal(signal),
             },
         }
@@ -143,6 +207,9 @@ async fn hello(socket: &Path) -> io::Result<()> {
     }
     Err(io::ErrorKind::InvalidData.into())
 }
+
+/// How often is looked whether a server accepts.
+const AGAIN: Duration = Duration::from_millis(20);
 
 /// HELLO of docs/worker-protocol.md: 8 bytes, type 1, stream 0, version 1, concurrency 0, no pid.
 const HELLO: [u8; 20] = [0, 0, 0, 8, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0];

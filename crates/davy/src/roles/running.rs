@@ -5,8 +5,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use anyhow::bail;
-use app::workers::{Event, Settings, Workers};
-use flow::control::{Buffering, FromEdge, Mount, Peer, Pool, ToEdge, Upstream};
+use app::workers::{Event, Launch, Settings, Workers};
+use flow::control::{Address, Buffering, FromEdge, Mount, Peer, Pool, Server, ToEdge, Upstream};
 use proc::Channel;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -19,7 +19,35 @@ pub(crate) struct Running {
     /// How many workers there will be before the site is ready.
     wanted: usize,
     pool: Pool,
+    wire: Wire,
     state: State,
+}
+
+/// How the workers are spoken to.
+#[derive(Clone, Copy)]
+enum Wire {
+    Frames,
+    Http,
+}
+
+impl Wire {
+    /// What the edge is told of workers that listen there.
+    fn upstream(self, addresses: Vec<Address>) -> Upstream {
+        match self {
+            Wire::Frames => {
+                let socket = |address| match address {
+                    Address::Unix(path) => Some(path),
+                    Address::Tcp(..) => None,
+                };
+                let sockets = addresses.into_iter().filter_map(socket).collect();
+                Upstream::Frames { sockets, buffering: Buffering::Whole }
+            }
+            Wire::Http => {
+                let server = |address| Server { address, prefix: String::new(), host: None };
+                Upstream::Http { servers: addresses.into_iter().map(server).collect() }
+            }
+        }
+    }
 }
 
 /// How far a site is.
@@ -35,8 +63,8 @@ enum State {
 impl Running {
     /// A site without workers so far.
     pub(crate) fn new(folders: BTreeMap<String, OwnedFd>, edge: Option<Channel>) -> Running {
-        let (edge, state) = (edge.map(Arc::new), State::Starting);
-        Running { folders, edge, workers: None, wanted: 0, pool: Pool::Fixed, state }
+        let (edge, state, wire) = (edge.map(Arc::new), State::Starting, Wire::Frames);
+        Running { folders, edge, workers: None, wanted: 0, pool: Pool::Fixed, wire, state }
     }
 
     /// Starts the workers; the edge is told when they are ready. A site that starts its first one
@@ -44,10 +72,13 @@ impl Running {
     pub(crate) fn start(&mut self, settings: Settings) {
         self.wanted = settings.pool.least;
         self.pool = if settings.pool.grows() { Pool::Grows } else { Pool::Fixed };
+        self.wire = match settings.launch {
+            Launch::Frames(_) => Wire::Frames,
+            Launch::Http(_) => Wire::Http,
+        };
         self.workers = Some(Workers::start(settings));
         if self.wanted == 0 {
-            self.state =
-                State::Up(Upstream::Frames { sockets: Vec::new(), buffering: Buffering::Whole });
+            self.state = State::Up(self.wire.upstream(Vec::new()));
             self.announce();
         }
     }
@@ -55,6 +86,13 @@ impl Running {
     /// A site of files alone is ready at once.
     pub(crate) fn announce_files(&mut self) {
         self.state = State::Files;
+        self.announce();
+    }
+
+    /// A site whose server somebody else runs is ready at once: whether that is there shows with the
+    /// first request.
+    pub(crate) fn announce_proxy(&mut self, server: Server) {
+        self.state = State::Up(Upstream::Http { servers: vec![server] });
         self.announce();
     }
 
@@ -83,8 +121,8 @@ impl Running {
             }
         };
         match event {
-            Some(Event::Changed(sockets)) => {
-                self.state = State::Up(Upstream::Frames { sockets, buffering: Buffering::Whole });
+            Some(Event::Changed(addresses)) => {
+                self.state = State::Up(self.wire.upstream(addresses));
                 self.announce();
                 Ok(())
             }

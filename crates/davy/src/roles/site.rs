@@ -3,6 +3,7 @@
 //! What differs by language lies in a module of its own, with the same few functions: `find`,
 //! `install`, `collect_files`, `start`.
 
+mod command;
 mod python;
 
 use std::collections::BTreeMap;
@@ -15,7 +16,7 @@ use app::detect::{Asked, Disk, Found, Kind};
 use app::files::Mount;
 use app::workers::{Sink, SlowLog};
 use db::Choice;
-use flow::control::{Access, Peer, ToKeeper};
+use flow::control::{Access, Peer, Server, ToKeeper};
 use proc::{Channel, Own};
 use tokio::sync::mpsc;
 
@@ -48,6 +49,9 @@ struct Scene {
 /// What runs the site's code.
 enum Application {
     Python(python::Project),
+    Command(command::Project),
+    /// Somebody else's server.
+    Proxy(Server),
     /// Nothing: the site has files alone.
     None,
 }
@@ -70,6 +74,8 @@ impl Site {
         let scene = Scene { child: child.clone(), start, logs: logs.clone(), own, config, found };
         let application = match scene.found.kind {
             Kind::Python(_) => Application::Python(python::Project::find(&scene).await?),
+            Kind::Command(_) => Application::Command(command::Project::find(&scene).await?),
+            Kind::Proxy(ref url) => Application::Proxy(settings::app::server(url)?),
             Kind::Static => Application::None,
         };
         child.done("found", scene.found.text(&application.runs_with()), None);
@@ -80,7 +86,8 @@ impl Site {
     pub(crate) async fn install(&mut self) -> anyhow::Result<()> {
         match &mut self.application {
             Application::Python(project) => project.install(&self.scene).await,
-            Application::None => Ok(()),
+            Application::Command(project) => project.install(&self.scene).await,
+            Application::Proxy(_) | Application::None => Ok(()),
         }
     }
 
@@ -110,7 +117,7 @@ impl Site {
                 None
             }
             Choice::None { because } => {
-                if !matches!(self.application, Application::None) {
+                if !matches!(self.application, Application::Proxy(_) | Application::None) {
                     child.done("db", format!("none: {because}"), None);
                 }
                 None
@@ -143,7 +150,7 @@ impl Site {
     pub(crate) async fn collect_files(&mut self) -> anyhow::Result<()> {
         let mount = match &self.application {
             Application::Python(project) => project.collect_files(&self.scene, &self.env).await?,
-            Application::None => None,
+            Application::Command(_) | Application::Proxy(_) | Application::None => None,
         };
         self.mounts.extend(mount);
         Ok(())
@@ -155,6 +162,8 @@ impl Site {
         let mut running = Running::new(open(&scene.child, mounts)?, edge);
         match application {
             Application::Python(project) => running.start(project.workers(&scene, env)?),
+            Application::Command(project) => running.start(project.workers(&scene, env)?),
+            Application::Proxy(server) => running.announce_proxy(server),
             Application::None => running.announce_files(),
         }
         Ok(running)
@@ -166,7 +175,8 @@ impl Application {
     fn runs_with(&self) -> Vec<String> {
         match self {
             Application::Python(project) => project.runs_with(),
-            Application::None => Vec::new(),
+            Application::Command(project) => project.runs_with(),
+            Application::Proxy(_) | Application::None => Vec::new(),
         }
     }
 
@@ -174,7 +184,8 @@ impl Application {
     fn mysql_driver(&self) -> Option<&str> {
         match self {
             Application::Python(project) => project.mysql_driver(),
-            Application::None => None,
+            Application::Command(project) => project.mysql_driver(),
+            Application::Proxy(_) | Application::None => None,
         }
     }
 }

@@ -9,6 +9,7 @@ use app::detect::{Kind, Python};
 use app::files::{Django, Mount};
 use app::interpreter::Interpreter;
 use app::venv::{Environment, Origin};
+use app::workers::Launch;
 
 use super::Scene;
 use crate::roles::child::Child;
@@ -35,6 +36,12 @@ impl Project {
     pub(super) fn runs_with(&self) -> Vec<String> {
         let python = format!("Python {}", self.interpreter.short_version());
         [python].into_iter().chain(self.dependencies.file().map(str::to_owned)).collect()
+    }
+
+    /// Where its programs lie, if it has an environment of its own.
+    pub(super) fn programs(&self) -> Option<PathBuf> {
+        let folder = self.environment.as_ref()?.folder.as_ref()?;
+        Some(folder.join("bin"))
     }
 
     pub(super) fn mysql_driver(&self) -> Option<&str> {
@@ -113,7 +120,7 @@ impl Project {
             own: scene.own.clone(),
             pool: settings::app::pool(&scene.config),
             recycling: settings::app::recycling(&scene.config),
-            argv: app::carried::worker_argv(&python, &main, callable),
+            launch: Launch::Frames(app::carried::worker_argv(&python, &main, callable)),
             env,
             project: place.project.clone(),
             run: place.run.clone(),
