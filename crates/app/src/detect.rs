@@ -3,14 +3,19 @@
 //! Each language has its rules in a module of its own; the first that matches wins, and says why:
 //!
 //! ```text
-//!   settings: app = "…"
+//!   settings: app = "…", command = "…"; a URL is a proxy
 //!   python        Django, Flask, WSGI
 //!   ruby          Rails, Sinatra, Rack
+//!   procfile      its web line
+//!   node          package.json with a start script
 //!   files         public/index.html, index.html
 //! ```
+//! A framework's own package.json or Procfile says less than the framework: those rules come after.
 //! No user code runs, files over 1 MiB are not looked at, and the folder is seen through
 //! [`Folder`], so that the rules are pure.
 
+mod node;
+mod procfile;
 mod python;
 mod ruby;
 
@@ -66,8 +71,21 @@ pub enum Kind {
     Python(Python),
     /// Ruby, in davy's worker or in Puma.
     Ruby(Ruby),
+    /// A server of its own, started by a command.
+    Command(Command),
+    /// A server that somebody else runs, by its URL.
+    Proxy(String),
     /// Files alone.
     Static,
+}
+
+/// A command that starts a server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Command {
+    /// What it is, for people.
+    pub name: &'static str,
+    /// The command's line, see [`crate::command`].
+    pub line: String,
 }
 
 impl Kind {
@@ -76,6 +94,8 @@ impl Kind {
         match self {
             Kind::Python(python) => python.name(),
             Kind::Ruby(ruby) => ruby.name(),
+            Kind::Command(command) => command.name,
+            Kind::Proxy(_) => "proxy",
             Kind::Static => "static files",
         }
     }
@@ -100,14 +120,31 @@ impl Found {
 /// Finds out what lies in a folder.
 pub fn detect(folder: &dyn Folder, asked: Asked<'_>) -> Result<Found, Error> {
     let found = match asked.app {
+        None if asked.command.is_some() => asked.command.map(command),
         None => python::find(folder)?
             .or_else(|| ruby::find(folder))
+            .or_else(|| procfile::find(folder))
+            .or_else(|| node::find(folder))
             .or_else(|| files(folder, asked.root)),
         Some("static") => files(folder, asked.root),
+        Some("node") => asked.command.map(command).or_else(|| node::find(folder)),
+        Some("command") => asked.command.map(command).or_else(|| procfile::find(folder)),
+        Some(url) if url.contains("://") => Some(proxy(url)),
         Some(app) if ruby::KINDS.contains(&app) => ruby::asked(folder, app),
         Some(app) => python::asked(folder, app)?,
     };
     found.ok_or_else(|| Error::NotFound { looked_for: looked_for(asked.app) })
+}
+
+fn command(line: &str) -> Found {
+    let kind = Kind::Command(Command { name: "command", line: line.to_owned() });
+    let reason = format!("davy.toml says command = \"{line}\"");
+    Found { kind, callable: None, file: line.to_owned(), reason }
+}
+
+fn proxy(url: &str) -> Found {
+    let reason = format!("davy.toml says app = \"{url}\"");
+    Found { kind: Kind::Proxy(url.to_owned()), callable: None, file: url.to_owned(), reason }
 }
 
 fn files(folder: &dyn Folder, root: Option<&str>) -> Option<Found> {
@@ -124,9 +161,12 @@ fn files(folder: &dyn Folder, root: Option<&str>) -> Option<Found> {
 fn looked_for(app: Option<&str>) -> String {
     match app {
         Some("static") => FILES_LOOKED_FOR.to_owned(),
+        Some("node") => node::LOOKED_FOR.to_owned(),
+        Some("command") => procfile::LOOKED_FOR.to_owned(),
         None => {
             let (python, ruby) = (python::looked_for(None), ruby::looked_for(None));
-            format!("{python}; {ruby}; {FILES_LOOKED_FOR}")
+            let (procfile, node) = (procfile::LOOKED_FOR, node::LOOKED_FOR);
+            format!("{python}; {ruby}; {procfile}; {node}; {FILES_LOOKED_FOR}")
         }
         Some(app) if ruby::KINDS.contains(&app) => ruby::looked_for(Some(app)).to_owned(),
         Some(app) => python::looked_for(Some(app)).to_owned(),

@@ -39,11 +39,13 @@ pub fn mounts(project: &Path, found: &Found, root: Option<&Path>) -> Vec<Mount> 
     let whole = match (root, &found.kind) {
         (Some(root), _) => at("/", project.join(root)),
         (None, Kind::Static) => at("/", beside.to_owned()),
+        // Such a server may serve its files itself, and only to whom it likes.
+        (None, Kind::Command(_) | Kind::Proxy(_)) => None,
         (None, _) => at("/", project.join("public")),
     };
     let flask = match found.kind {
         Kind::Python(Python::Flask) => at("/static/", beside.join("static")),
-        Kind::Python(_) | Kind::Ruby(_) | Kind::Static => None,
+        _ => None,
     };
     flask.into_iter().chain(whole).collect()
 }

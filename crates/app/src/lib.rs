@@ -19,6 +19,7 @@
 //! Nothing here reads davy's own files or its environment, and nothing here answers requests.
 
 pub mod carried;
+pub mod command;
 pub mod cron;
 pub mod dependencies;
 pub mod detect;
@@ -27,6 +28,7 @@ pub mod files;
 pub mod interpreter;
 pub mod jobs;
 mod key;
+pub mod node;
 mod output;
 mod program;
 pub mod ruby;
@@ -45,6 +47,11 @@ pub mod fuzz {
     /// Source text of a project.
     pub fn detect(bytes: &[u8]) {
         crate::detect::fuzz(bytes);
+    }
+
+    /// A command's line.
+    pub fn command(bytes: &[u8]) {
+        crate::command::fuzz(bytes);
     }
 
     /// The lines of a requirements.txt.

@@ -8,6 +8,8 @@
 //!                       one task per process ── w1-3.sock ──▶ worker
 //! ```
 //! Each start listens on a socket of a fresh name. A worker is ready when it has said HELLO on it.
+//! A server of its own that a command starts is a worker too: it is told where to listen, and is
+//! ready when it accepts.
 //! What changes is told as the newest state: a slow listener misses states, never the last one.
 //!
 //! It never reads what passes through the sockets: that is between the edge and the worker.
@@ -27,10 +29,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flow::Stamp;
-use flow::control::{AtWork, FromEdge};
+use flow::control::{Address, AtWork, FromEdge};
 use proc::{Own, Readiness, Signal};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::command::Command;
 use child::{Lines, News, socket_of};
 use plan::{Action, Plan, Run};
 pub use plan::{Pool, Reason, Recycling};
@@ -50,11 +53,8 @@ pub struct Settings {
     pub pool: Pool,
     /// After what one is replaced.
     pub recycling: Recycling,
-    /// What starts one, see [`crate::carried::worker_argv`].
-    pub argv: Vec<OsString>,
-    /// What starts a process that loads the application once, and forks workers. None: each worker
-    /// loads it on its own.
-    pub preload: Option<Vec<OsString>>,
+    /// What starts one.
+    pub launch: Launch,
     /// Variables added to the inherited environment, see [`crate::variables::environment`].
     pub env: Vec<(String, String)>,
     /// The project's folder: the workers run in it.
@@ -68,11 +68,26 @@ pub struct Settings {
     pub slow: SlowLog,
 }
 
+/// What is started as a worker, and how it is reached.
+#[derive(Clone, Debug)]
+pub enum Launch {
+    /// A worker of davy's: it is handed its listening socket, and is ready when it greets.
+    Frames {
+        /// What starts one, see [`crate::carried::worker_argv`].
+        argv: Vec<OsString>,
+        /// What starts a process that loads the application once, and forks workers. None: each
+        /// worker loads it on its own.
+        preload: Option<Vec<OsString>>,
+    },
+    /// A server of its own: it is told where to listen, and is ready when it accepts.
+    Http(Command),
+}
+
 /// What is told about workers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// The sockets of the workers that are ready.
-    Changed(Vec<PathBuf>),
+    /// Where the workers that are ready listen.
+    Changed(Vec<Address>),
     /// The very first start failed. All workers are stopped, and none is started again.
     Failed {
         /// How, with the last lines of the worker.
@@ -144,6 +159,7 @@ struct Supervisor {
 struct Process {
     /// None: it is not there yet.
     pid: Option<u32>,
+    address: Option<Address>,
     signals: mpsc::Sender<Signal>,
     /// What became of it by our hand, for the log.
     fate: Option<&'static str>,
@@ -161,7 +177,10 @@ impl Supervisor {
     fn new(settings: Settings, news: mpsc::Sender<News>) -> Supervisor {
         let lines = Arc::new(Lines::new(settings.output.clone()));
         // A single worker has nobody to share with.
-        let preload = settings.preload.clone().filter(|_| settings.pool.most > 1);
+        let preload = match &settings.launch {
+            Launch::Frames { preload, .. } if settings.pool.most > 1 => preload.clone(),
+            Launch::Frames { .. } | Launch::Http(_) => None,
+        };
         let zygote = preload.map(|argv| Arc::new(Zygote::new(argv, &settings, lines.clone())));
         Supervisor {
             zygote,
@@ -227,10 +246,10 @@ impl Supervisor {
 
     fn hear(&mut self, news: News) {
         match news {
-            News::Started(run, pid) => {
+            News::Started(run, pid, address) => {
                 tracing::debug!(worker = run.worker, start = run.start, pid, "worker started");
                 if let Some(process) = self.processes.get_mut(&run.worker) {
-                    process.pid = Some(pid);
+                    (process.pid, process.address) = (Some(pid), Some(address));
                 }
             }
             News::Ready(run) => self.step(plan::Event::Ready(run), &End::default()),
@@ -314,8 +333,10 @@ impl Supervisor {
                 }
             }
             Action::Announce => {
-                let sockets = self.plan.ready().map(|run| socket_of(&self.settings.run, run));
-                self.changed = Some(Event::Changed(sockets.collect()));
+                let ready = self.plan.ready();
+                let places = ready.filter_map(|run| self.processes.get(&run.worker));
+                let places = places.filter_map(|process| process.address.clone());
+                self.changed = Some(Event::Changed(places.collect()));
             }
             Action::Died { run, readiness, lived, wait } => {
                 let (worker, exit, lived_s) = (run.worker, &end.how, lived.as_secs_f32());
@@ -360,7 +381,8 @@ impl Supervisor {
             news: self.news.clone(),
         };
         tokio::spawn(task.live());
-        self.processes.insert(run.worker, Process { pid: None, signals, fate: None, stack });
+        let process = Process { pid: None, address: None, signals, fate: None, stack };
+        self.processes.insert(run.worker, process);
     }
 
     fn has_untold(&self) -> bool {

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use davy_app::workers::{Event, Pool, Recycling, Settings, WorkerStatus, Workers};
-use flow::control::{AtWork, Demand, FromEdge, Served};
+use davy_app::workers::{Event, Launch, Pool, Recycling, Settings, WorkerStatus, Workers};
+use flow::control::{Address, AtWork, Demand, FromEdge, Served};
 use proc::Own;
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use tokio::sync::mpsc::Receiver;
@@ -48,12 +48,12 @@ impl Site {
         let (lines, slow) = (self.lines.clone(), self.slow.clone());
         let argv = davy_app::carried::worker_argv("python3".as_ref(), &main, "app:app", None);
         let forked = || davy_app::carried::preload_argv(&argv);
+        let preload = (preload == Preload::Yes).then(forked);
         Workers::start(Settings {
-            preload: (preload == Preload::Yes).then(forked),
             own: Arc::new(Own::direct()),
             pool,
             recycling,
-            argv,
+            launch: Launch::Frames { argv, preload },
             env: vec![("PYTHONUNBUFFERED".to_owned(), "1".to_owned())],
             project: self.folder.path().to_owned(),
             run: self.folder.path().join("run"),
@@ -82,11 +82,20 @@ async fn next(events: &mut Receiver<Event>) -> Event {
     next.expect("an event comes").expect("the supervisor lives")
 }
 
+fn path(place: Address) -> PathBuf {
+    match place {
+        Address::Unix(path) => path,
+        Address::Tcp(..) => panic!("a worker listens on a socket"),
+    }
+}
+
 /// Waits until so many workers are ready.
 async fn ready(events: &mut Receiver<Event>, count: usize) -> Vec<PathBuf> {
     loop {
         match next(events).await {
-            Event::Changed(sockets) if sockets.len() == count => return sockets,
+            Event::Changed(places) if places.len() == count => {
+                return places.into_iter().map(path).collect();
+            }
             Event::Changed(_) => {}
             Event::Failed { error } => panic!("{error}"),
         }
@@ -157,8 +166,7 @@ async fn program_that_is_not_there_is_a_failure_too() {
         own: Arc::new(Own::direct()),
         pool: Pool::fixed(1),
         recycling: Recycling::default(),
-        argv: vec!["/no/such/python".into()],
-        preload: None,
+        launch: Launch::Frames { argv: vec!["/no/such/python".into()], preload: None },
         env: Vec::new(),
         project: site.folder.path().to_owned(),
         run: site.folder.path().join("run"),
@@ -239,7 +247,8 @@ async fn worker_that_has_served_enough_is_replaced_before_it_ends() {
     let old = all(&workers).await[0].pid;
     workers.hear(report(0, 0, vec![Served { pid: old.unwrap(), requests: 120 }])).await;
     let second = loop {
-        let Event::Changed(sockets) = next(&mut events).await else { panic!("a failure") };
+        let Event::Changed(places) = next(&mut events).await else { panic!("a failure") };
+        let sockets: Vec<PathBuf> = places.into_iter().map(path).collect();
         assert!(!sockets.is_empty(), "there is always one");
         if !sockets.contains(&first[0]) {
             break sockets;

@@ -14,6 +14,7 @@
 //! The name on a channel is given by the keeper: a site can't claim to be another.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -227,6 +228,43 @@ pub enum Upstream {
         /// Whether the edge stands between them and slow clients.
         buffering: Buffering,
     },
+    /// Servers of their own that speak HTTP/1.1: any command, or a proxied site. Both directions
+    /// stream.
+    Http {
+        /// Those that are ready; requests go to the least busy one.
+        servers: Vec<Server>,
+    },
+}
+
+/// A server that speaks HTTP/1.1.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Server {
+    /// Where it listens.
+    pub address: Address,
+    /// What goes before the path of each request; empty, or `/path` without a slash at its end.
+    pub prefix: String,
+    /// The Host it is asked for; the visitor's own when None.
+    pub host: Option<String>,
+}
+
+/// Where a server listens.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Address {
+    /// A UNIX stream socket.
+    Unix(PathBuf),
+    /// A name or an IP address (IPv6 without brackets), and a port.
+    Tcp(String, u16),
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Address::Unix(path) => write!(f, "{}", path.display()),
+            Address::Tcp(host, port) if host.contains(':') => write!(f, "[{host}]:{port}"),
+            Address::Tcp(host, port) => write!(f, "{host}:{port}"),
+        }
+    }
 }
 
 /// What becomes of content when one side is slower than the other.

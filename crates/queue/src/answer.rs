@@ -22,10 +22,24 @@ pub(crate) enum HeadError {
     TooMany,
 }
 
+/// Whether a request lets its answer switch protocols.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Switching {
+    /// It asked for it.
+    Asked,
+    /// It did not.
+    Unasked,
+}
+
 /// Makes a response head of a status and of name, NUL, value, NUL … Hop-by-hop fields are dropped:
 /// framing is the web step's (RFC 9110 §7.6.1).
-pub(crate) fn parse(status: u16, head: &Bytes) -> Result<http::response::Parts, HeadError> {
-    if !(200..600).contains(&status) {
+pub(crate) fn parse(
+    status: u16,
+    head: &Bytes,
+    switching: Switching,
+) -> Result<http::response::Parts, HeadError> {
+    let switches = status == 101 && switching == Switching::Asked;
+    if !(200..600).contains(&status) && !switches {
         return Err(HeadError::Status(status));
     }
     if head.len() > HEAD_BYTES_MAX {
@@ -43,7 +57,7 @@ pub(crate) fn parse(status: u16, head: &Bytes) -> Result<http::response::Parts, 
         let value = head.slice(name_end + 1..value_end);
         let value = HeaderValue::from_maybe_shared(value).map_err(|_| field())?;
         at = value_end + 1;
-        if HOP_BY_HOP.contains(&key) || key == "keep-alive" || key == "proxy-connection" {
+        if is_hop_by_hop(&key) && !(switches && key == UPGRADE) {
             continue;
         }
         if parts.headers.len() >= FIELDS_MAX {
@@ -54,6 +68,11 @@ pub(crate) fn parse(status: u16, head: &Bytes) -> Result<http::response::Parts, 
     Ok(parts)
 }
 
+/// Fields that speak of one connection alone.
+pub(crate) fn is_hop_by_hop(name: &HeaderName) -> bool {
+    HOP_BY_HOP.contains(name) || name == "keep-alive" || name == "proxy-connection"
+}
+
 /// Where the next NUL lies, from `start` on.
 fn end(head: &[u8], start: usize) -> Result<usize, HeadError> {
     let length = memchr::memchr(0, &head[start..]).ok_or(HeadError::Shape)?;
@@ -62,8 +81,8 @@ fn end(head: &[u8], start: usize) -> Result<usize, HeadError> {
 
 const HOP_BY_HOP: [HeaderName; 6] =
     [CONNECTION, TRANSFER_ENCODING, UPGRADE, TE, TRAILER, PROXY_AUTHENTICATE];
-const HEAD_BYTES_MAX: usize = 32 * 1024;
-const FIELDS_MAX: usize = 256;
+pub(crate) const HEAD_BYTES_MAX: usize = 32 * 1024;
+pub(crate) const FIELDS_MAX: usize = 256;
 
 #[cfg(test)]
 mod tests {
@@ -74,7 +93,7 @@ mod tests {
         let head = Bytes::from_static(
             b"Content-Type\0text/html\0Set-Cookie\0a=1\0Connection\0close\0Set-Cookie\0b=2\0",
         );
-        let parts = parse(201, &head).unwrap();
+        let parts = parse(201, &head, Switching::Asked).unwrap();
         assert_eq!(parts.status, StatusCode::CREATED);
         let cookies: Vec<_> = parts.headers.get_all("set-cookie").iter().collect();
         assert_eq!(cookies, ["a=1", "b=2"]);
@@ -83,7 +102,9 @@ mod tests {
 
     #[test]
     fn heads_that_could_fool_a_visitor_are_refused() {
-        let parse = |status, head: &'static [u8]| parse(status, &Bytes::from_static(head));
+        let parse = |status, head: &'static [u8]| {
+            parse(status, &Bytes::from_static(head), Switching::Unasked)
+        };
         assert_eq!(parse(101, b"").unwrap_err(), HeadError::Status(101));
         assert_eq!(parse(999, b"").unwrap_err(), HeadError::Status(999));
         assert_eq!(parse(200, b"name\0value").unwrap_err(), HeadError::Shape);
@@ -93,10 +114,21 @@ mod tests {
     }
 
     #[test]
+    fn protocols_are_switched_for_those_who_asked() {
+        let head = Bytes::from_static(b"Upgrade\0websocket\0Connection\0Upgrade\0");
+        let parts = parse(101, &head, Switching::Asked).unwrap();
+        assert_eq!(
+            (&parts.headers["upgrade"], parts.headers.len()),
+            (&"websocket".parse().unwrap(), 1)
+        );
+        assert_eq!(parse(103, &head, Switching::Asked).unwrap_err(), HeadError::Status(103));
+    }
+
+    #[test]
     fn heads_have_a_limit() {
         let head = Bytes::from("x\0y\0".repeat(FIELDS_MAX + 1));
-        assert_eq!(parse(200, &head).unwrap_err(), HeadError::TooMany);
+        assert_eq!(parse(200, &head, Switching::Unasked).unwrap_err(), HeadError::TooMany);
         let head = Bytes::from(format!("x\0{}\0", "y".repeat(HEAD_BYTES_MAX)));
-        assert_eq!(parse(200, &head).unwrap_err(), HeadError::TooLong);
+        assert_eq!(parse(200, &head, Switching::Unasked).unwrap_err(), HeadError::TooLong);
     }
 }

@@ -293,10 +293,12 @@ impl Dispatch {
         }
     }
 
-    /// The worker for a request, if there is one: the most recently idle one, or else the least
-    /// loaded one that it may be written ahead to.
+    /// The worker for a request, if there is one: the least busy one with room, of those the most
+    /// recently idle one; or else the least loaded one that it may be written ahead to.
     fn choose(&self, now: Stamp, request: Request) -> Option<WorkerKey> {
-        if let Some(idle) = self.idle.last() {
+        let load = |key: &&WorkerKey| self.workers.get(key).map_or(usize::MAX, Worker::load);
+        let unbusy = self.idle.iter().rev().find(|key| load(key) == 0);
+        if let Some(idle) = unbusy.or_else(|| self.idle.iter().rev().min_by_key(load)) {
             return Some(*idle);
         }
         let Handing::Ahead(bytes) = request.handing else { return None };

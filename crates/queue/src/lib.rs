@@ -4,7 +4,8 @@
 //!  web ──Job──▶ Queue ──▶ Dispatch (pure: who is next, who is free, who waited too long)
 //!                 │
 //!                 ├─ Link ══ frames ══▶ worker 1     docs/worker-protocol.md
-//!                 └─ Link ══ frames ══▶ worker 2
+//!                 ├─ Link ══ frames ══▶ worker 2
+//!                 └─ Exchange ══ HTTP/1.1 ══▶ a server of its own
 //! ```
 //! One task on one edge thread owns a site's queue and all of its links; other threads hand jobs over
 //! in batches through the channel. Nothing here knows sites, files or HTTP connections: a [`flow::Job`]
@@ -15,6 +16,7 @@ mod dispatch;
 mod frame;
 #[doc(hidden)]
 pub mod fuzz;
+mod http;
 mod link;
 mod owner;
 mod spool;

@@ -1,6 +1,9 @@
 //! The task that owns a site's queue: it waits for jobs, workers and time, asks the policy, and acts.
 
+mod servers;
+
 use std::collections::{BTreeMap, HashMap};
+use std::io;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::task::Poll;
@@ -8,8 +11,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use flow::control::{AtWork, Buffering, FromEdge, Upstream};
-use flow::{Body, Failure, Job, Mark, Stamp, Step};
-use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use flow::{Body, Failure, Job, Mark, Request, Stamp, Step};
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE};
 use http::{Method, StatusCode};
 use tokio::net::UnixStream;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -17,9 +20,13 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use crate::dispatch::{Action, Dispatch, Event, Handing, JobKey, Refusal};
+use crate::http::{Outcome, Socket};
 use crate::link::{Link, LinkError, News, Upload};
 use crate::spool::{ReceiveError, Received, Spool};
-use crate::stream::{Outlet, Repeat, Ticket};
+use crate::stream::{Origin, Outlet, Repeat, Ticket};
+use servers::Servers;
+pub(crate) use servers::replaced;
+
 use crate::{Activity, Settings, Status, WorkerStatus, variables};
 
 /// What the owner is told from outside its loop.
@@ -27,6 +34,16 @@ use crate::{Activity, Settings, Status, WorkerStatus, variables};
 pub(crate) enum Command {
     Reload(Upstream),
     Connected(PathBuf, UnixStream),
+    /// A server that speaks HTTP was tried.
+    Reached(usize, io::Result<Socket>),
+    /// Such a server is done with a request.
+    Served {
+        worker: usize,
+        job: JobKey,
+        outcome: Outcome,
+    },
+    /// Such a server has begun to answer.
+    Answering(usize, JobKey),
     /// A request all of whose content is here now; None: it will not come.
     Received(Option<Box<Job>>),
     Content {
@@ -54,6 +71,15 @@ pub(crate) enum Piece {
     Failed(String),
 }
 
+/// What kind of upstream requests wait for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wire {
+    /// The site has not said yet.
+    Unknown,
+    Frames,
+    Http,
+}
+
 /// Where the link to a listed socket stands.
 enum Place {
     Connecting(AbortHandle),
@@ -70,6 +96,8 @@ pub(crate) struct Owner {
     links: BTreeMap<usize, Link>,
     next_link: usize,
     places: HashMap<PathBuf, Place>,
+    wire: Wire,
+    servers: Servers,
     actions: Vec<Action>,
     outlet: Outlet,
     spool: Spool,
@@ -102,6 +130,8 @@ impl Owner {
             links: BTreeMap::new(),
             next_link: 0,
             places: HashMap::new(),
+            wire: Wire::Unknown,
+            servers: Servers::default(),
             actions: Vec::new(),
             outlet: Outlet::new(Some(spool.clone())),
             spool,
@@ -131,7 +161,7 @@ impl Owner {
         let wake = self.outlet.wake.clone();
         let (mut open, mut handles, mut ticked) = (true, true, false);
         while open || handles || self.busy() {
-            let busy = self.busy();
+            let busy = self.busy() || self.servers.keep_any();
             tokio::select! {
                 () = std::future::poll_fn(|context| {
                     let ready = self.links.values().any(|link| link.poll_ready(context).is_ready());
@@ -149,6 +179,7 @@ impl Owner {
                 () = wake.notified() => {}
                 _ = tick.tick(), if busy => {
                     self.forget_gone();
+                    self.servers.sweep();
                     ticked = true;
                 }
                 () = recall.as_mut(), if armed => {
@@ -184,7 +215,7 @@ impl Owner {
     }
 
     fn running(&self) -> usize {
-        self.links.values().map(Link::running).sum()
+        self.links.values().map(Link::running).sum::<usize>() + self.servers.running()
     }
 
     fn obey(&mut self, command: Command) {
@@ -192,8 +223,19 @@ impl Owner {
             Command::Reload(Upstream::Frames { sockets, buffering }) => {
                 let whole = buffering == Buffering::Whole;
                 self.outlet.spool = whole.then(|| self.spool.clone());
+                self.wire = Wire::Frames;
+                self.list_servers(Vec::new());
                 self.list(sockets);
             }
+            Command::Reload(Upstream::Http { servers }) => {
+                self.outlet.spool = None;
+                self.wire = Wire::Http;
+                self.list(Vec::new());
+                self.list_servers(servers);
+            }
+            Command::Reached(key, reached) => self.tried(key, reached),
+            Command::Served { worker, job, outcome } => self.served(worker, job, outcome),
+            Command::Answering(worker, job) => self.step(Event::Answering(worker, job)),
             Command::Received(job) => {
                 self.receiving -= 1;
                 job.into_iter().for_each(|job| self.admit(*job));
@@ -292,8 +334,10 @@ impl Owner {
 
     fn arrive(&mut self, job: Job) {
         job.request.trace.mark(Mark::Queued, Stamp::now());
+        // What an upgraded connection carries comes after the answer.
+        let upgrades = job.request.head.headers.contains_key(UPGRADE);
         match (&job.request.body, &self.outlet.spool, self.commands.upgrade()) {
-            (Body::Stream(_), Some(spool), Some(commands)) => {
+            (Body::Stream(_), Some(spool), Some(commands)) if !upgrades => {
                 if self.receiving >= self.settings.waiting_max {
                     return drop(job.reply.send(Err(self.refusal(Refusal::Full))));
                 }
@@ -311,19 +355,24 @@ impl Owner {
     fn admit(&mut self, job: Job) {
         let now = Stamp::now();
         let Job { request, reply } = job;
-        let variables = match variables::encode(&request) {
-            Ok(variables) => variables,
-            Err(failure) => return drop(reply.send(Err(failure))),
+        let variables = match self.wire {
+            Wire::Http => Bytes::new(),
+            Wire::Unknown | Wire::Frames => match variables::encode(&request) {
+                Ok(variables) => variables,
+                Err(failure) => return drop(reply.send(Err(failure))),
+            },
         };
         let repeatable = matches!(request.head.method, Method::GET | Method::HEAD);
         let handing = match request.body {
-            Body::Empty if repeatable => Handing::Ahead(variables.len()),
+            Body::Empty if repeatable && self.wire != Wire::Http => Handing::Ahead(variables.len()),
             _ => Handing::Once,
         };
-        let repeat = repeat(&request);
-        let (job, trace, body) = (self.next_job, request.trace, request.body);
+        let (job, repeat) = (self.next_job, repeat(&request));
         self.next_job += 1;
-        self.jobs.insert(job, Ticket { job, handing, reply, trace, variables, body, repeat });
+        let Request { head, body, client, trace } = request;
+        let origin = (self.wire != Wire::Frames).then(|| Box::new(Origin { head, client }));
+        let ticket = Ticket { job, handing, reply, trace, variables, origin, body, repeat };
+        self.jobs.insert(job, ticket);
         self.dispatch.step(now, Event::Arrived(job, handing), &mut self.actions);
     }
 
@@ -395,8 +444,8 @@ impl Owner {
     /// A link has ended: what it was at fails, what waited behind goes elsewhere, and a socket that
     /// is still listed is tried again.
     fn unlink(&mut self, key: usize, error: &LinkError) {
-        self.step(Event::Leaving(key));
         let Some(mut link) = self.links.remove(&key) else { return };
+        self.step(Event::Leaving(key));
         let unbegun = link.take_unbegun(&self.dispatch.behind(key));
         unbegun.into_iter().for_each(|ticket| self.take_back(ticket));
         let repeatable = link.take_repeatable();
@@ -422,7 +471,8 @@ impl Owner {
     /// A link may end with the very bytes it greeted in, so that news of it never came: the links
     /// themselves are counted.
     fn count_connected(&self) {
-        let count = self.links.values().filter(|link| link.greeted()).count();
+        let links = self.links.values().filter(|link| link.greeted()).count();
+        let count = links + self.servers.up();
         self.outside
             .connected
             .send_if_modified(|connected| std::mem::replace(connected, count) != count);
@@ -471,10 +521,15 @@ impl Owner {
         let ticket = self.jobs.remove(&job).filter(|ticket| !ticket.reply.is_closed());
         // Nobody waits for it any more, and the worker has not heard of it.
         let Some(ticket) = ticket else { return self.step(Event::Ended(worker, job, None)) };
+        let Some(ticket) = self.exchange(ticket, worker) else { return };
         // The worker may have gone away since the policy chose it.
         let Some(link) = self.links.get_mut(&worker).filter(|link| !link.leaving) else {
             return self.take_back(ticket);
         };
+        if ticket.variables.is_empty() {
+            self.step(Event::Ended(worker, job, None));
+            return drop(ticket.reply.send(Err(replaced())));
+        }
         ticket.trace.mark(Mark::Handed, Stamp::now());
         self.handed += 1;
         if let Some(upload) = link.hand(ticket) {
@@ -501,15 +556,23 @@ impl Owner {
 
     /// Answers a request in the place of a worker that is too late with it.
     fn expire(&mut self, job: JobKey, worker: usize) {
-        let Some(link) = self.links.get_mut(&worker) else { return };
-        self.expired += 1;
         let limit = self.settings.request_max.as_secs_f32();
-        let cause = format!("worker {} had not begun its answer after {limit} s", link.pid);
-        let failure = Failure::new(Step::App, StatusCode::GATEWAY_TIMEOUT, cause);
-        link.expire(job, failure);
+        let failure = |who: String| {
+            let cause = format!("{who} had not begun its answer after {limit} s");
+            Failure::new(Step::App, StatusCode::GATEWAY_TIMEOUT, cause)
+        };
+        if let Some(link) = self.links.get_mut(&worker) {
+            self.expired += 1;
+            link.expire(job, failure(format!("worker {}", link.pid)));
+        } else if self.servers.expire(job, failure("the upstream".into())) {
+            self.expired += 1;
+        }
     }
 
     fn refusal(&self, refusal: Refusal) -> Failure {
+        if let (Refusal::Late, Some(unreached)) = (refusal, self.servers.unreached()) {
+            return Failure::new(Step::App, StatusCode::BAD_GATEWAY, unreached);
+        }
         let cause = match refusal {
             Refusal::Full => format!("{} requests wait already", self.settings.waiting_max),
             Refusal::Late => {

@@ -5,18 +5,19 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use flow::{
-    Answer, Body, BodyError, Failure, Mark, RequestId, Response, Stamp, Step, Trace, Writer,
+    Answer, Body, BodyError, Client, Failure, Mark, RequestId, Response, Stamp, Step, Trace, Writer,
 };
 use http::StatusCode;
 use tokio::sync::{Notify, Semaphore, oneshot};
 
-use crate::answer;
+use crate::answer::{self, Switching};
 use crate::dispatch::{Handing, JobKey};
 use crate::frame::RESPONSE_WINDOW;
 use crate::spool::Spool;
 use crate::variables;
 
 /// A request on its way to a worker.
+#[derive(Debug)]
 pub(crate) struct Ticket {
     /// Its number among the owner's jobs.
     pub(crate) job: JobKey,
@@ -26,8 +27,10 @@ pub(crate) struct Ticket {
     pub(crate) reply: oneshot::Sender<Answer>,
     /// The stamps of its way.
     pub(crate) trace: Arc<Trace>,
-    /// Its head, as workers are told of it.
+    /// Its head, as workers are told of it; empty where only HTTP upstreams may get it.
     pub(crate) variables: Bytes,
+    /// Its head as it came; None where only workers may get it.
+    pub(crate) origin: Option<Box<Origin>>,
     /// Its content.
     pub(crate) body: Body,
     pub(crate) repeat: Repeat,
@@ -39,6 +42,13 @@ pub(crate) enum Repeat {
     /// Once: it asks for nothing to be changed.
     Once,
     Never,
+}
+
+/// The head of a request, and where it came from.
+#[derive(Debug)]
+pub(crate) struct Origin {
+    pub(crate) head: http::request::Parts,
+    pub(crate) client: Client,
 }
 
 /// A request at a worker.
@@ -98,11 +108,14 @@ impl Outlet {
     }
 
     /// A way for the content of one answer.
-    fn open(&self) -> (Writer, Body) {
+    fn open(&self, status: StatusCode) -> (Writer, Body) {
         let (writer, body) = Body::channel_waking(RESPONSE_WINDOW, self.wake.clone());
         match &self.spool {
-            Some(spool) => (writer, spool.through(body)),
-            None => (writer, body),
+            // A tunnel has no end that could be waited for: both sides keep pace.
+            Some(spool) if status != StatusCode::SWITCHING_PROTOCOLS => {
+                (writer, spool.through(body))
+            }
+            _ => (writer, body),
         }
     }
 }
@@ -165,7 +178,7 @@ impl Stream {
     pub(crate) fn give_back(self) -> Option<Ticket> {
         let Stream { job, handing, trace, variables, repeat, .. } = self;
         let (State::Awaited(reply), Some(body)) = (self.state, self.again) else { return None };
-        Some(Ticket { job, handing, reply, trace, variables, body, repeat })
+        Some(Ticket { job, handing, reply, trace, variables, origin: None, body, repeat })
     }
 
     /// Whether the request may run once more, though a worker has begun it.
@@ -213,7 +226,7 @@ impl Stream {
         self.take(content.len())?;
         self.trace.mark(Mark::Started, started);
         match std::mem::replace(&mut self.state, State::Given) {
-            State::Awaited(reply) => match answer::parse(status, head) {
+            State::Awaited(reply) => match answer::parse(status, head, self.switching(status)) {
                 Ok(head) => {
                     self.state = State::Headed { reply, head: Box::new(head), content };
                     Ok(None)
@@ -228,6 +241,14 @@ impl Stream {
             State::Given => Ok(None),
             State::Headed { .. } | State::Streaming(_) => Err(StreamError::SecondHead),
         }
+    }
+
+    fn switching(&self, status: u16) -> Switching {
+        let switches = status == StatusCode::SWITCHING_PROTOCOLS.as_u16();
+        if switches && variables::value(&self.variables, "HTTP_UPGRADE").is_some() {
+            return Switching::Asked;
+        }
+        Switching::Unasked
     }
 
     /// A DATA frame.
@@ -290,7 +311,7 @@ impl Stream {
         else {
             return;
         };
-        let (writer, body) = outlet.open();
+        let (writer, body) = outlet.open(head.status);
         // The window was checked when the content came, so it fits.
         let _ = writer.push(content);
         let _ = reply.send(Ok(Response { head: *head, body }));

@@ -56,10 +56,19 @@ targets! {
         // CREDIT, ABORT.
         b"\0\0\0\x04\x07\0\0\0\0\0\0\x02\0\x01\0\0\0\0\0\x03\x06\0\0\0\0\0\0\x02why",
     ];
+    queue_http_response: queue::fuzz::http_response, [
+        b"HTTP/1.1 103 Early\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: x, close\r\nX: y\r\n\r\n\
+          3;a=b\r\nabc\r\n0\r\nT: u\r\n\r\n",
+        b"HTTP/1.0 101 Switching\r\nUpgrade: websocket\r\nKeep-Alive: timeout=5\r\n\r\n\x81\x00",
+    ];
     app_detect: app::fuzz::detect, [
         &include_bytes!("../../../examples/guestbook/app.py")[..],
         b"import os\nfrom django.core.wsgi import get_wsgi_application\n\
           application = get_wsgi_application()\ndef create_app(x=1): return '''a\"\"\"'''\n",
+    ];
+    app_command: app::fuzz::command, [
+        b"env 'A B'=\"c \\\" d\" node server.js --socket {socket} | log $PORT # x",
     ];
     app_dependencies: app::fuzz::dependencies, [
         b"Flask[async]>=3.0,<4 ; python_version > '3.8'  # why\n-r more.txt\n-e .\nx @ file:///y\n",

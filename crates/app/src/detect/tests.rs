@@ -42,9 +42,58 @@ fn static_files_come_last() {
 }
 
 #[test]
+fn a_command_is_what_davy_toml_the_procfile_or_package_json_says() {
+    let package = ("package.json", r#"{"scripts": {"start": "node app.js"}, "engines": {}}"#);
+    let line = |found: Found| match found.kind {
+        Kind::Command(command) => (command.name, command.line, found.reason),
+        kind => panic!("{kind:?}"),
+    };
+    let (name, command, reason) = line(detected([package, ("index.html", "")]).unwrap());
+    assert_eq!((name, &command[..]), ("Node", "node app.js"));
+    assert_eq!(reason, "package.json has the start script `node app.js`");
+    let procfile = ("Procfile", "# x\nweb: ./server --port $PORT\nworker: ./work\n");
+    let (name, command, reason) = line(detected([package, procfile]).unwrap());
+    assert_eq!((name, &command[..]), ("Procfile", "./server --port $PORT"));
+    assert!(reason.contains("worker not run"), "{reason}");
+    let asked = Asked { command: Some("./x"), ..Asked::default() };
+    let everything = Project([package, procfile, ("app.py", "app = 1\n")].into());
+    assert_eq!(line(detect(&everything, asked).unwrap()).1, "./x");
+    assert_eq!(line(detect(&everything, Asked { app: Some("node"), ..asked }).unwrap()).1, "./x");
+    let node = Asked { app: Some("node"), ..Asked::default() };
+    assert_eq!(line(detect(&everything, node).unwrap()).1, "node app.js");
+    let bare = [("package.json", "{}"), ("server.js", "")];
+    assert_eq!(line(detected(bare).unwrap()).1, "node server.js");
+}
+
+#[test]
+fn a_package_json_for_assets_or_beside_a_framework_is_no_node_site() {
+    let assets = ("package.json", r#"{"scripts": {"build": "vite build"}}"#);
+    assert_eq!(detected([assets, ("index.html", "")]).unwrap().kind, Kind::Static);
+    let started = ("package.json", r#"{"scripts": {"start": "vite"}}"#);
+    let procfile = ("Procfile", "web: gunicorn wsgi\n");
+    let found = detected([started, procfile, ("wsgi.py", "application = 1\n")]).unwrap();
+    assert_eq!(found.kind, Kind::Python(Python::Wsgi));
+    assert!(detected([("package.json", "nonsense")]).is_err());
+}
+
+#[test]
+fn a_url_is_a_proxy() {
+    let url = "http://127.0.0.1:3000";
+    let asked = Asked { app: Some(url), ..Asked::default() };
+    assert_eq!(detect(&Project([].into()), asked).unwrap().kind, Kind::Proxy(url.into()));
+}
+
+#[test]
 fn nothing_found_names_what_was_looked_for_and_what_to_write() {
     let error = detected([]).unwrap_err().to_string();
-    for part in ["manage.py", "app.py", "index.html", "app = \"module:callable\""] {
+    for part in [
+        "manage.py",
+        "app.py",
+        "Procfile",
+        "package.json",
+        "index.html",
+        "app = \"module:callable\"",
+    ] {
         assert!(error.contains(part), "{error}");
     }
 }

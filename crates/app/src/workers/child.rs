@@ -1,27 +1,31 @@
 //! One worker process from its start to its end: its socket, its readiness, its lines.
 
 use std::io;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use flow::Stamp;
+use flow::control::Address;
 use proc::{Child, Limits, Own, Signal, Spec, Stdin};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::UnixStream;
+use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::{Notify, mpsc};
 
 use super::plan::Run;
 use super::zygote::{Forked, Refused, Zygote};
-use super::{Settings, Sink, slow};
+use super::{Launch, Settings, Sink, slow};
+use crate::command::{Command, Listens};
 use crate::output::{Limiter, SECOND, Tail, Verdict, each_line};
 
 /// What a child's task tells the supervisor.
 #[derive(Debug)]
 pub(super) enum News {
-    /// It has a process, of this id.
-    Started(Run, u32),
-    /// It said HELLO: the application is loaded.
+    /// It has a process of this id, which will listen there.
+    Started(Run, u32, Address),
+    /// It said HELLO, or accepts: the application is loaded.
     Ready(Run),
     /// It has ended.
     Ended { run: Run, how: String, told: String },
@@ -75,16 +79,73 @@ pub(super) fn socket_of(folder: &Path, run: Run) -> PathBuf {
     folder.join(format!("w{}-{}.sock", run.worker, run.start))
 }
 
-/// Starts a run's process on its own, with its listening socket as file descriptor 0.
-fn spawn(settings: &Settings, socket: &Path) -> io::Result<Child> {
-    let mut spec = Spec::new(&settings.argv);
-    spec.env = settings.env.iter().map(|(name, value)| (name.into(), Some(value.into()))).collect();
+/// Starts a run's process, and says where it listens: on `socket`, or on a port that is free now.
+fn spawn(settings: &Settings, socket: &Path) -> io::Result<(Child, Address)> {
+    let (mut spec, address) = match &settings.launch {
+        Launch::Frames { argv, .. } => {
+            let mut spec = Spec::new(argv);
+            spec.stdin = Stdin::Fd(proc::listen_unix(socket)?);
+            (spec, Address::Unix(socket.to_owned()))
+        }
+        Launch::Http(command) => server(command, socket)?,
+    };
+    // What a server is told here wins over the site's own variables.
+    let told = std::mem::take(&mut spec.env);
+    let env = settings.env.iter().map(|(name, value)| (name.into(), Some(value.into())));
+    spec.env = env.chain(told).collect();
     spec.dir = Some(settings.project.clone());
-    spec.stdin = Stdin::Fd(proc::listen_unix(socket)?);
     spec.output = proc::Output::Pipe;
     spec.limits = Limits { death: Some(Signal::Term), ..Limits::default() };
     let own: &Own = &settings.own;
-    proc::spawn(own, spec)
+    Ok((proc::spawn(own, spec)?, address))
+}
+
+/// A server that is told where to listen.
+fn server(command: &Command, socket: &Path) -> io::Result<(Spec, Address)> {
+    match command.listens() {
+        Listens::Socket => {
+            let mut spec = Spec::new(command.argv(Some(socket)));
+            spec.env.push(("SOCKET".into(), Some(socket.into())));
+            Ok((spec, Address::Unix(socket.to_owned())))
+        }
+        Listens::Port => {
+            let free = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+            let port = free.local_addr()?.port();
+            let mut spec = Spec::new(command.argv(None));
+            spec.env.push(("PORT".into(), Some(port.to_string().into())));
+            Ok((spec, Address::Tcp(Ipv4Addr::LOCALHOST.to_string(), port)))
+        }
+    }
+}
+
+/// How a worker shows that it is ready.
+enum Reach {
+    /// It says HELLO on its socket.
+    Greets(PathBuf),
+    /// It accepts connections.
+    Accepts(Address),
+}
+
+impl Reach {
+    /// Waits until it is.
+    async fn ready(&self) -> io::Result<()> {
+        match self {
+            Reach::Greets(socket) => hello(socket).await,
+            Reach::Accepts(address) => {
+                while !accepts(address).await {
+                    tokio::time::sleep(AGAIN).await;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+async fn accepts(address: &Address) -> bool {
+    match address {
+        Address::Unix(path) => UnixStream::connect(path).await.is_ok(),
+        Address::Tcp(host, port) => TcpStream::connect((host.as_str(), *port)).await.is_ok(),
+    }
 }
 
 /// A worker's process, and how it came into being.
@@ -101,9 +162,13 @@ impl Body {
         }
     }
 
-    fn signal(&self, signal: Signal) {
+    fn signal(&self, signal: Signal, reach: &Reach) {
         match (self, signal) {
             (_, Signal::Kill) => self.kill_group(),
+            // A server may have a shell or npm around it, which would keep the signal to itself.
+            (Body::Spawned(child), Signal::Term) if matches!(reach, Reach::Accepts(_)) => {
+                child.signal_group(signal);
+            }
             (Body::Spawned(child), _) => child.signal(signal),
             (Body::Forked(forked), _) => forked.process.signal(signal),
         }
@@ -172,9 +237,13 @@ impl Task {
     pub(super) async fn live(mut self) {
         let socket = socket_of(&self.settings.run, self.run);
         let (how, told) = match self.begin(&socket).await {
-            Ok(body) => {
-                let _ = self.news.send(News::Started(self.run, body.pid())).await;
-                self.watch(body, &socket).await
+            Ok((body, address)) => {
+                let reach = match &self.settings.launch {
+                    Launch::Frames { .. } => Reach::Greets(socket.clone()),
+                    Launch::Http(_) => Reach::Accepts(address.clone()),
+                };
+                let _ = self.news.send(News::Started(self.run, body.pid(), address)).await;
+                self.watch(body, &reach).await
             }
             Err(end) => end,
         };
@@ -185,7 +254,7 @@ impl Task {
 
     /// Brings its process into being: a fork of the one that has loaded the application, if there is
     /// one. An error says how it failed, with the last lines.
-    async fn begin(&mut self, socket: &Path) -> Result<Body, (String, String)> {
+    async fn begin(&mut self, socket: &Path) -> Result<(Body, Address), (String, String)> {
         let failed = |error: io::Error| (format!("can't be started: {error}"), String::new());
         if let Some(zygote) = &self.zygote {
             let forking = zygote.fork(proc::listen_unix(socket).map_err(failed)?);
@@ -197,23 +266,27 @@ impl Task {
                 }
             };
             match forked {
-                Ok(forked) => return Ok(Body::Forked(Box::new(forked))),
+                Ok(forked) => {
+                    let body = Body::Forked(Box::new(forked));
+                    return Ok((body, Address::Unix(socket.to_owned())));
+                }
                 Err(Refused::Failed { how, told }) => return Err((how, told)),
                 Err(Refused::Unsafe) => {}
             }
         }
-        spawn(&self.settings, socket).map(Body::Spawned).map_err(failed)
+        let (child, address) = spawn(&self.settings, socket).map_err(failed)?;
+        Ok((Body::Spawned(child), address))
     }
 
     /// Watches it until it has ended and its lines are read. Gives how it ended, and its last lines.
-    async fn watch(&mut self, mut body: Body, socket: &Path) -> (String, String) {
+    async fn watch(&mut self, mut body: Body, reach: &Reach) -> (String, String) {
         let (tail, lines, worker) = (Tail::default(), &self.lines, self.run.worker);
         let line = |line: &str| {
             tail.push(line);
             lines.take(worker, line);
         };
         let mut reading = body.lines(line);
-        let mut greeting = pin!(hello(socket));
+        let mut greeting = pin!(reach.ready());
         let (mut all_read, mut greeted) = (false, false);
         let how = loop {
             tokio::select! {
@@ -226,7 +299,7 @@ impl Task {
                         let _ = self.news.send(News::Ready(self.run)).await;
                     }
                 }
-                Some(signal) = self.signals.recv() => body.signal(signal),
+                Some(signal) = self.signals.recv() => body.signal(signal, reach),
             }
         };
         body.kill_group();
@@ -250,6 +323,9 @@ async fn hello(socket: &Path) -> io::Result<()> {
     }
     Err(io::ErrorKind::InvalidData.into())
 }
+
+/// How often is looked whether a server accepts.
+const AGAIN: Duration = Duration::from_millis(20);
 
 /// HELLO of docs/worker-protocol.md: 8 bytes, type 1, stream 0, version 1, concurrency 0, no pid.
 const HELLO: [u8; 20] = [0, 0, 0, 8, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0];

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use anyhow::bail;
 use app::jobs::Jobs;
-use app::workers::{Event, Settings, Workers};
-use flow::control::{Buffering, FromEdge, Mount, Peer, Pool, ToEdge, Upstream};
+use app::workers::{Event, Launch, Settings, Workers};
+use flow::control::{Address, Buffering, FromEdge, Mount, Peer, Pool, Server, ToEdge, Upstream};
 use proc::Channel;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -23,12 +23,39 @@ pub(crate) struct Running {
     /// How many workers there will be before the site is ready.
     wanted: usize,
     pool: Pool,
-    /// What the edge does for the workers when clients are slow.
-    buffering: Buffering,
+    wire: Wire,
     state: State,
     jobs: Option<Jobs>,
     /// What its processes run with, for `davy run`.
     surround: Surround,
+}
+
+/// How the workers are spoken to.
+#[derive(Clone, Copy)]
+enum Wire {
+    /// By davy's frames, and with clients that are slow as it says.
+    Frames(Buffering),
+    Http,
+}
+
+impl Wire {
+    /// What the edge is told of workers that listen there.
+    fn upstream(self, addresses: Vec<Address>) -> Upstream {
+        match self {
+            Wire::Frames(buffering) => {
+                let socket = |address| match address {
+                    Address::Unix(path) => Some(path),
+                    Address::Tcp(..) => None,
+                };
+                let sockets = addresses.into_iter().filter_map(socket).collect();
+                Upstream::Frames { sockets, buffering }
+            }
+            Wire::Http => {
+                let server = |address| Server { address, prefix: String::new(), host: None };
+                Upstream::Http { servers: addresses.into_iter().map(server).collect() }
+            }
+        }
+    }
 }
 
 /// How far a site is.
@@ -51,7 +78,7 @@ impl Running {
             workers: None,
             wanted: 0,
             pool: Pool::Fixed,
-            buffering: Buffering::Whole,
+            wire: Wire::Frames(Buffering::Whole),
             state,
             jobs: None,
             surround: Surround::default(),
@@ -71,12 +98,15 @@ impl Running {
     /// Starts the workers; the edge is told when they are ready. A site that starts its first one
     /// with the first request is ready at once.
     pub(crate) fn start(&mut self, settings: Settings, buffering: Buffering) {
-        self.buffering = buffering;
         self.wanted = settings.pool.least;
         self.pool = if settings.pool.grows() { Pool::Grows } else { Pool::Fixed };
+        self.wire = match settings.launch {
+            Launch::Frames { .. } => Wire::Frames(buffering),
+            Launch::Http(_) => Wire::Http,
+        };
         self.workers = Some(Workers::start(settings));
         if self.wanted == 0 {
-            self.state = State::Up(Upstream::Frames { sockets: Vec::new(), buffering });
+            self.state = State::Up(self.wire.upstream(Vec::new()));
             self.announce();
         }
     }
@@ -84,6 +114,13 @@ impl Running {
     /// A site of files alone is ready at once.
     pub(crate) fn announce_files(&mut self) {
         self.state = State::Files;
+        self.announce();
+    }
+
+    /// A site whose server somebody else runs is ready at once: whether that is there shows with the
+    /// first request.
+    pub(crate) fn announce_proxy(&mut self, server: Server) {
+        self.state = State::Up(Upstream::Http { servers: vec![server] });
         self.announce();
     }
 
@@ -120,9 +157,8 @@ impl Running {
             }
         };
         match event {
-            Some(Event::Changed(sockets)) => {
-                let buffering = self.buffering;
-                self.state = State::Up(Upstream::Frames { sockets, buffering });
+            Some(Event::Changed(addresses)) => {
+                self.state = State::Up(self.wire.upstream(addresses));
                 self.announce();
                 Ok(())
             }

@@ -3,6 +3,7 @@
 //! What differs by language lies in a module of its own, with the same few functions: `find`,
 //! `install`, `collect_files`, `start`.
 
+mod command;
 mod python;
 mod ruby;
 
@@ -17,7 +18,7 @@ use app::files::Mount;
 use app::variables::UrlForm;
 use app::workers::{Sink, SlowLog};
 use db::Choice;
-use flow::control::{Access, Buffering, Peer, ToKeeper};
+use flow::control::{Access, Buffering, Peer, Server, ToKeeper};
 use proc::{Channel, Own};
 use tokio::sync::mpsc;
 
@@ -51,6 +52,9 @@ struct Scene {
 enum Application {
     Python(python::Project),
     Ruby(ruby::Project),
+    Command(command::Project),
+    /// Somebody else's server.
+    Proxy(Server),
     /// Nothing: the site has files alone.
     None,
 }
@@ -74,6 +78,8 @@ impl Site {
         let application = match scene.found.kind {
             Kind::Python(_) => Application::Python(python::Project::find(&scene).await?),
             Kind::Ruby(_) => Application::Ruby(ruby::Project::find(&scene).await?),
+            Kind::Command(_) => Application::Command(command::Project::find(&scene).await?),
+            Kind::Proxy(ref url) => Application::Proxy(settings::app::server(url)?),
             Kind::Static => Application::None,
         };
         child.done("found", scene.found.text(&application.runs_with()), None);
@@ -85,7 +91,8 @@ impl Site {
         match &mut self.application {
             Application::Python(project) => project.install(&self.scene).await,
             Application::Ruby(project) => project.install(&self.scene).await,
-            Application::None => Ok(()),
+            Application::Command(project) => project.install(&self.scene).await,
+            Application::Proxy(_) | Application::None => Ok(()),
         }
     }
 
@@ -115,7 +122,7 @@ impl Site {
                 None
             }
             Choice::None { because } => {
-                if !matches!(self.application, Application::None) {
+                if !matches!(self.application, Application::Proxy(_) | Application::None) {
                     child.done("db", format!("none: {because}"), None);
                 }
                 None
@@ -128,7 +135,7 @@ impl Site {
                 project.complete(&self.scene, &mut variables)?;
                 form = project.url_form();
             }
-            Application::None => {}
+            Application::Command(_) | Application::Proxy(_) | Application::None => {}
         }
         self.env = app::variables::environment(&variables, access.as_ref(), form);
         Ok(())
@@ -158,7 +165,7 @@ impl Site {
         let mount = match &self.application {
             Application::Python(project) => project.collect_files(&self.scene, &self.env).await?,
             Application::Ruby(project) => project.collect_files(&self.scene, &self.env).await?,
-            Application::None => None,
+            Application::Command(_) | Application::Proxy(_) | Application::None => None,
         };
         self.mounts.extend(mount);
         Ok(())
@@ -188,6 +195,10 @@ impl Site {
             Application::Ruby(project) => {
                 running.start(project.workers(&scene, env)?, Buffering::Whole);
             }
+            Application::Command(project) => {
+                running.start(project.workers(&scene, env)?, Buffering::Streamed);
+            }
+            Application::Proxy(server) => running.announce_proxy(server),
             Application::None => running.announce_files(),
         }
         Ok(running)
@@ -200,7 +211,8 @@ impl Application {
         match self {
             Application::Python(project) => project.runs_with(),
             Application::Ruby(project) => project.runs_with(),
-            Application::None => Vec::new(),
+            Application::Command(project) => project.runs_with(),
+            Application::Proxy(_) | Application::None => Vec::new(),
         }
     }
 
@@ -209,7 +221,8 @@ impl Application {
         match self {
             Application::Python(project) => project.mysql_driver(),
             Application::Ruby(project) => project.mysql_driver(),
-            Application::None => None,
+            Application::Command(project) => project.mysql_driver(),
+            Application::Proxy(_) | Application::None => None,
         }
     }
 }

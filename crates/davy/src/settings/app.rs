@@ -1,10 +1,13 @@
 //! The application server's settings.
 
-use app::workers::{Pool, Recycling};
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
+use anyhow::Context;
 use app::cron::{Schedule, Times};
+use app::workers::{Pool, Recycling};
 use config::{App, Config};
+use flow::control::{Address, Server};
 
 /// The commands of `[cron]` with their times: in their own time zone, or the one that TZ names.
 pub(crate) fn jobs(
@@ -53,6 +56,28 @@ pub(crate) fn threads(config: &Config) -> u16 {
     config.threads.unwrap_or(1)
 }
 
+/// How many processes of a server of its own: one, which runs many requests at a time, unless
+/// davy.toml says more.
+pub(crate) fn servers(config: &Config) -> Pool {
+    let workers = config.workers.or(Some(1));
+    pool(&Config { workers, ..config.clone() })
+}
+
+/// The server that a checked URL names. Asked by its name, it knows itself by that name; asked by an
+/// address, it is taken for one of the site's own, which knows the visitor's.
+pub(crate) fn server(url: &str) -> anyhow::Result<Server> {
+    let url: http::Uri = url.parse()?;
+    let host = url.host().context("the URL has no host")?;
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    let is_own = bare == "localhost" || bare.parse::<IpAddr>().is_ok();
+    let authority = url.authority().map(ToString::to_string);
+    Ok(Server {
+        address: Address::Tcp(bare.to_owned(), url.port_u16().unwrap_or(80)),
+        prefix: url.path().trim_end_matches('/').to_owned(),
+        host: authority.filter(|_| !is_own),
+    })
+}
+
 /// After what a worker is replaced.
 pub(crate) fn recycling(config: &Config) -> Recycling {
     let config::Limits { requests, age, memory, .. } = config.limits;
@@ -65,6 +90,22 @@ const WORKERS_UNASKED_MAX: usize = 16;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_url_names_a_server_its_prefix_and_perhaps_its_host() {
+        let server = |url| {
+            let Server { address, prefix, host } = server(url).unwrap();
+            (address.to_string(), prefix, host)
+        };
+        let of = |address: &str, prefix: &str, host: Option<&str>| {
+            (address.to_owned(), prefix.to_owned(), host.map(str::to_owned))
+        };
+        assert_eq!(server("http://127.0.0.1:3000"), of("127.0.0.1:3000", "", None));
+        assert_eq!(server("http://[::1]:3000/"), of("[::1]:3000", "", None));
+        assert_eq!(server("http://localhost/api/"), of("localhost:80", "/api", None));
+        let named = of("api.example:81", "/v1", Some("api.example:81"));
+        assert_eq!(server("http://api.example:81/v1"), named);
+    }
 
     #[test]
     fn a_pool_is_as_large_as_davy_toml_says() {

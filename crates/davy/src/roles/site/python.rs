@@ -10,6 +10,7 @@ use app::detect::{Kind, Python};
 use app::files::{Django, Mount};
 use app::interpreter::Interpreter;
 use app::venv::{Environment, Origin};
+use app::workers::Launch;
 
 use super::Scene;
 use crate::roles::child::Child;
@@ -37,6 +38,12 @@ impl Project {
     pub(super) fn runs_with(&self) -> Vec<String> {
         let python = format!("Python {}", self.interpreter.short_version());
         [python].into_iter().chain(self.dependencies.file().map(str::to_owned)).collect()
+    }
+
+    /// Where its programs lie, if it has an environment of its own.
+    pub(super) fn programs(&self) -> Option<PathBuf> {
+        let folder = self.environment.as_ref()?.folder.as_ref()?;
+        Some(folder.join("bin"))
     }
 
     pub(super) fn mysql_driver(&self) -> Option<&str> {
@@ -122,12 +129,12 @@ impl Project {
         let python = python.context("the environment was not made")?;
         let callable = scene.found.callable.as_deref().context("no callable was found")?;
         let argv = app::carried::worker_argv(&python, &main, callable, scene.config.threads);
+        let preload = Some(app::carried::preload_argv(&argv));
         Ok(app::workers::Settings {
             own: scene.own.clone(),
             pool: settings::app::pool(&scene.config),
             recycling: settings::app::recycling(&scene.config),
-            preload: Some(app::carried::preload_argv(&argv)),
-            argv,
+            launch: Launch::Frames { argv, preload },
             env,
             project: place.project.clone(),
             run: place.run.clone(),

@@ -14,6 +14,7 @@ use app::ruby::gems::Gems;
 use app::ruby::interpreter;
 use app::ruby::server;
 use app::variables::UrlForm;
+use app::workers::Launch;
 
 use super::Scene;
 use crate::settings;
@@ -156,12 +157,12 @@ impl Project {
         let main = server::write_worker(&self.state)?;
         let config: &Path = &server::config(&self.kind.entry, &self.state)?;
         let threads = settings::app::threads(&scene.config);
+        let argv = server::worker_argv(&self.ruby.path, &main, config, threads);
         Ok(app::workers::Settings {
             own: scene.own.clone(),
             pool: settings::app::pool(&scene.config),
             recycling: settings::app::recycling(&scene.config),
-            preload: None,
-            argv: server::worker_argv(&self.ruby.path, &main, config, threads),
+            launch: Launch::Frames { argv, preload: None },
             env,
             project: place.project.clone(),
             run: place.run.clone(),
