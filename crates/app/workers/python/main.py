@@ -81,7 +81,7 @@ def worker_for(listener, application, options):
     if kind == interface.WSGI:
         if options.threads > 1:
             return part("threads").Server(listener, application, options.threads)
-        return part("server").Server(listener, part("wsgi").Request, application)
+        return part("native").server_for(listener, application)
     if kind == interface.ASGI2:
         application = interface.single(application)
     return part("loop").Server(listener, application, options.concurrency)
