@@ -12,9 +12,8 @@ use crate::key::Key;
 /// The folder is named after its content and appears complete or not at all, so processes of an
 /// older davy keep theirs.
 pub fn write_worker(state: &Path) -> Result<PathBuf, Error> {
-    let key = FILES
-        .iter()
-        .fold(Key::new(), |key, (name, bytes)| key.with(name.as_bytes()).with(bytes));
+    let key =
+        FILES.iter().fold(Key::new(), |key, (name, bytes)| key.with(name.as_bytes()).with(bytes));
     let folder = state.join(format!("worker-{key}"));
     if !folder.is_dir() {
         write_to(state, &folder).map_err(Error::io(&folder))?;
