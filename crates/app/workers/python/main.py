@@ -84,8 +84,8 @@ def server_for(application, options):
         if options.threads > 1:
             threads = part("threads")
             return lambda listener: threads.Server(listener, application, options.threads)
-        server, request = part("server"), part("wsgi").Request
-        return lambda listener: server.Server(listener, request, application)
+        native = part("native")
+        return lambda listener: native.server_for(listener, application)
     if kind == interface.ASGI2:
         application = interface.single(application)
     loop = part("loop")
