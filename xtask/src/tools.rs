@@ -25,6 +25,8 @@ enum Kind {
     Program,
     /// A module of Python's; Debian keeps one of its standard library apart.
     PythonModule,
+    /// A gem of Ruby's, as Debian packages it.
+    Gem,
 }
 
 /// Makes sure that these tools are there.
@@ -64,6 +66,7 @@ fn missing<'a>(tools: &'a [Tool], path: &OsStr) -> Vec<&'a Tool> {
     let is_there = |tool: &&Tool| match tool.kind {
         Kind::Program => is_on(path, tool.name),
         Kind::PythonModule => has_module(path, tool.name),
+        Kind::Gem => has_gem(path, tool.name),
     };
     tools.iter().filter(|tool| !is_there(tool)).collect()
 }
@@ -79,6 +82,11 @@ fn is_on(path: &OsStr, program: &str) -> bool {
 fn has_module(path: &OsStr, module: &str) -> bool {
     let import = ["python3", "-c", &format!("import {module}")];
     is_on(path, "python3") && Step::program("python3", &import).try_silently()
+}
+
+fn has_gem(path: &OsStr, gem: &str) -> bool {
+    let activate = ["ruby", "-e", &format!("gem '{gem}'")];
+    is_on(path, "ruby") && Step::program("ruby", &activate).try_silently()
 }
 
 /// What has to stand before apt-get for it to be allowed to install; None if it never is.
@@ -105,7 +113,7 @@ const APT_GET: &[&str] = &[
 ];
 
 /// What the tests use.
-pub(crate) const FOR_TESTS: [Tool; 7] = [
+pub(crate) const FOR_TESTS: [Tool; 13] = [
     PYTHON,
     ENSUREPIP,
     Tool { kind: Kind::Program, name: "dig", package: "bind9-dnsutils" },
@@ -114,6 +122,13 @@ pub(crate) const FOR_TESTS: [Tool; 7] = [
     Tool { kind: Kind::Program, name: "debootstrap", package: "debootstrap" },
     // It brings Chromium along.
     Tool { kind: Kind::Program, name: "chromedriver", package: "chromium-driver" },
+    Tool { kind: Kind::Program, name: "ruby", package: "ruby" },
+    Tool { kind: Kind::Program, name: "bundle", package: "bundler" },
+    Tool { kind: Kind::Gem, name: "minitest", package: "ruby-minitest" },
+    Tool { kind: Kind::Gem, name: "mysql2", package: "ruby-mysql2" },
+    Tool { kind: Kind::Gem, name: "sinatra", package: "ruby-sinatra" },
+    // 17 MB with all that it needs; the package `rails` would bring Node as well.
+    Tool { kind: Kind::Gem, name: "rails", package: "ruby-rails" },
 ];
 
 /// What the bench uses, but for what it installs into a folder of its own.

@@ -294,10 +294,8 @@ impl Link {
             }
             Frame::Aside { stream } => {
                 let entry = self.streams.get_mut(&stream).ok_or(LinkError::OutOfPlace)?;
-                // How long it will be at it says nothing of how long the next one takes.
-                let news_of_it = News::Ended(entry.job, None);
-                let before = std::mem::replace(&mut entry.aside, true);
-                news.extend((!before).then_some(news_of_it));
+                let again = std::mem::replace(&mut entry.aside, true);
+                news.extend((!again).then_some(News::Ended(entry.job, None)));
             }
             Frame::Credit { stream, bytes } => {
                 // Credit may cross the stream's end.

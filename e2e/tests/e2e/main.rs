@@ -26,6 +26,7 @@ mod machine;
 mod names;
 mod pools;
 mod ports;
+mod ruby;
 mod sites;
 mod slow_clients;
 mod status;

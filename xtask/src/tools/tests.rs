@@ -30,7 +30,13 @@ fn missing_tools_are_named_by_their_packages() {
             "curl",
             "mariadb-client-core",
             "debootstrap",
-            "chromium-driver"
+            "chromium-driver",
+            "ruby",
+            "bundler",
+            "ruby-minitest",
+            "ruby-mysql2",
+            "ruby-sinatra",
+            "ruby-rails"
         ]
     );
 }

@@ -66,6 +66,7 @@ targets! {
         &include_bytes!("../../../examples/guestbook/app.py")[..],
         b"import os\nfrom django.core.wsgi import get_wsgi_application\n\
           application = get_wsgi_application()\ndef create_app(x=1): return '''a\"\"\"'''\n",
+        b"require 'sinatra/base'\nclass Shop::Web < ::Sinatra::Base; end\n__END__\n",
     ];
     app_command: app::fuzz::command, [
         b"env 'A B'=\"c \\\" d\" node server.js --socket {socket} | log $PORT # x",
@@ -73,6 +74,10 @@ targets! {
     app_dependencies: app::fuzz::dependencies, [
         b"Flask[async]>=3.0,<4 ; python_version > '3.8'  # why\n-r more.txt\n-e .\nx @ file:///y\n",
         b"[project]\nname = \"x\"\ndependencies = [\"PyMySQL~=1.1\", \"django\"]\n",
+    ];
+    app_gems: app::fuzz::gems, [
+        b"GEM\n  remote: x\n  specs:\n    mysql2 (0.5.3)\n    rails (7.1.3.4-x86)\n      a (= 7)\n",
+        b"source 'x'\ngem('rack')\n  gem \"trilogy\", '~> 2'\n# gem 'mysql2'\n",
     ];
     app_output: app::fuzz::output, [b"a line\r\nand \xc3\xbc half of one \x1b[31m\0", b"\n\n"];
     pyworker_frames: pyworker::fuzz::frames, [

@@ -3,6 +3,7 @@
 //! ```text
 //!   tree ──▶ rust     tokens of a .rs file, its functions      ─┐
 //!        ──▶ python   functions and heads of the .py files     ─┼─▶ the rules below
+//!        ──▶ ruby     functions of the .rb files               ─┤
 //!        ──▶ shell    functions of the scripts                 ─┘
 //! ```
 //! - `sizes`: a function has at most 70 lines, a file at most 800
@@ -22,6 +23,7 @@ mod licences;
 mod manifests;
 mod pages;
 mod python;
+mod ruby;
 mod rust;
 mod shell;
 mod sizes;

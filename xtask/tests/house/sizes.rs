@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use crate::rust::Function;
 use crate::tree::{File, Language, files, in_language};
-use crate::{hold, python, rust, shell};
+use crate::{hold, python, ruby, rust, shell};
 
 const FUNCTION_LINES_MAX: usize = 70;
 const FILE_LINES_MAX: usize = 800;
@@ -47,6 +47,10 @@ fn all_functions() -> Vec<(&'static File, Function)> {
     }
     for module in python::modules() {
         all.extend(module.functions.into_iter().map(|function| (module.file, function)));
+    }
+    for file in in_language(Language::Ruby) {
+        let functions = ruby::functions(file.text().unwrap_or_default());
+        all.extend(functions.into_iter().map(|function| (file, function)));
     }
     for file in in_language(Language::Shell) {
         let functions = shell::functions(file.text().unwrap_or_default());

@@ -15,6 +15,7 @@ pub(crate) struct File {
 pub(crate) enum Language {
     Rust,
     Python,
+    Ruby,
     Shell,
     Other,
 }
@@ -31,6 +32,7 @@ impl File {
         match self.path.rsplit_once('.').map(|(_, ending)| ending) {
             Some("rs") => Language::Rust,
             Some("py") => Language::Python,
+            Some("rb" | "ru") => Language::Ruby,
             Some("sh") => Language::Shell,
             _ if script("python") => Language::Python,
             _ if script("sh") => Language::Shell,

@@ -9,7 +9,8 @@ fn every_source_begins_with_what_it_is() {
     let python = python::modules().into_iter().filter(|module| !module.has_docstring);
     let shell = in_language(Language::Shell)
         .filter(|file| !file.text().unwrap().lines().nth(1).is_some_and(|l| l.starts_with("# ")));
-    let without = rust.chain(python.map(|module| module.file)).chain(shell);
+    let ruby = in_language(Language::Ruby).filter(|file| !file.bytes.starts_with(b"# "));
+    let without = rust.chain(python.map(|module| module.file)).chain(shell).chain(ruby);
     hold(
         "A source begins with a head: what it is, why so, what it never does.",
         without.map(|file| file.path.clone()),

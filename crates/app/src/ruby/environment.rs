@@ -1,6 +1,7 @@
 //! The variables that a Ruby application is given unless it has them already.
 //!
 //! ```text
+//!   LANG                      C.UTF-8, where nothing says what texts are written in
 //!   RACK_ENV, RAILS_ENV       production
 //!   RAILS_LOG_TO_STDOUT       1: the log is davy's
 //!   RAILS_MAX_THREADS         as many as a worker has, where that is more than Rails' five
@@ -30,6 +31,10 @@ pub fn complete(
         }
     };
     add("RACK_ENV", "production".to_owned());
+    // Ruby takes files for ASCII otherwise, and views with a letter more for broken.
+    if !["LC_ALL", "LC_CTYPE", "LANG"].into_iter().any(has) {
+        add("LANG", "C.UTF-8".to_owned());
+    }
     if framework == Framework::Rails {
         add("RAILS_ENV", "production".to_owned());
         add("RAILS_LOG_TO_STDOUT", "1".to_owned());
@@ -109,7 +114,9 @@ mod tests {
     #[test]
     fn what_is_set_stays() {
         let mut variables = BTreeMap::from([("RAILS_ENV".to_owned(), "staging".to_owned())]);
-        complete(&mut variables, Framework::Rails, 8, &|name| name == "RAILS_MAX_THREADS");
+        complete(&mut variables, Framework::Rails, 8, &|name| {
+            ["RAILS_MAX_THREADS", "LANG"].contains(&name)
+        });
         let told: Vec<(&str, &str)> =
             variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let expected =
@@ -120,8 +127,8 @@ mod tests {
             complete(&mut variables, framework, threads, &|_| false);
             variables.len()
         };
-        assert_eq!(count(Framework::Sinatra, 8), 1);
-        assert_eq!((count(Framework::Rails, 5), count(Framework::Rails, 8)), (3, 4));
+        assert_eq!(count(Framework::Sinatra, 8), 2);
+        assert_eq!((count(Framework::Rails, 5), count(Framework::Rails, 8)), (4, 5));
     }
 
     #[test]

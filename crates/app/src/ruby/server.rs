@@ -1,4 +1,4 @@
-//! What runs a Ruby application: davy's worker, carried in the binary.
+//! What runs a Ruby application: davy's worker, carried in the binary, or the application's own Puma.
 
 use std::ffi::OsString;
 use std::fs;
@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::Error;
 use crate::carried;
 use crate::detect::Entry;
+use crate::ruby::gems::Gems;
 
 /// Writes the worker below `state`, unless it is there already, and gives the path of its main.rb.
 pub fn write_worker(state: &Path) -> Result<PathBuf, Error> {
@@ -16,6 +17,17 @@ pub fn write_worker(state: &Path) -> Result<PathBuf, Error> {
 /// What starts a worker for the application of a config.ru.
 pub fn worker_argv(ruby: &Path, main: &Path, config: &Path, threads: u16) -> Vec<OsString> {
     vec![ruby.into(), main.into(), config.into(), threads.to_string().into()]
+}
+
+/// The command line of Puma, which listens on the socket that takes the place of `{socket}`. Its
+/// config/puma.rb counts, but for where it listens and the number of threads.
+pub fn puma(ruby: &Path, gems: &Gems, config: &Path, threads: u16) -> String {
+    let quoted = |path: &Path| format!("'{}'", path.to_string_lossy().replace('\'', "'\\''"));
+    let bundle = if gems.file().is_some() { "bundle exec " } else { "" };
+    let (ruby, config) = (quoted(ruby), quoted(config));
+    format!(
+        "{ruby} -S {bundle}puma --bind unix://{{socket}} --threads {threads}:{threads} {config}"
+    )
 }
 
 /// The config.ru of an application, seen from the project's folder; one is written below `state` if
@@ -53,6 +65,18 @@ mod tests {
         names.sort();
         let names = names.iter().map(|path| path.file_name().unwrap().to_str().unwrap());
         assert_eq!(names.collect::<Vec<_>>(), FILES.map(|(name, _)| name));
+    }
+
+    #[test]
+    fn puma_is_started_on_a_socket_with_the_bundle_if_there_is_one() {
+        let line = puma(Path::new("/opt/a b/ruby"), &Gems::default(), Path::new("config.ru"), 3);
+        let expected = "'/opt/a b/ruby' -S puma --bind unix://{socket} --threads 3:3 'config.ru'";
+        assert_eq!(line, expected);
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("Gemfile"), "gem 'puma'\n").unwrap();
+        let gems = Gems::read(folder.path()).unwrap();
+        let line = puma(Path::new("/usr/bin/ruby"), &gems, Path::new("config.ru"), 1);
+        assert!(line.contains(" -S bundle exec puma --bind "), "{line}");
     }
 
     #[test]

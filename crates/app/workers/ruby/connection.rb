@@ -2,6 +2,8 @@
 #
 # Its server holds a lock around all of this, closes it when the peer is gone, and looks when it can
 # be written to again. It never closes itself: another thread may be waiting at its socket.
+#
+# frozen_string_literal: true
 
 module DavyWorker
   # The edge's end of the frames.

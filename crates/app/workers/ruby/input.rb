@@ -6,6 +6,8 @@
 #                             Rewindable    Rack 2: kept in memory, then on disk, and read again
 #
 # Nothing here knows frames: content comes from `stream.read`, which waits for it.
+#
+# frozen_string_literal: true
 
 module DavyWorker
   # The content of a request that has none.

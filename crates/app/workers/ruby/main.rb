@@ -4,6 +4,8 @@
 # library of ours decides a version, /dev/null on stdin, and of the worker nothing but the module
 # DavyWorker. That it is loaded shows in HELLO: nothing is accepted before. Exit codes: 0 told to
 # stop, 2 called wrongly, 3 the application can't be loaded.
+#
+# frozen_string_literal: true
 
 # Starts, loads and serves.
 module DavyWorker

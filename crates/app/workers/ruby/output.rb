@@ -3,6 +3,8 @@
 # Each line on stdout and stderr begins with the id that stands on the error page and in the edge's
 # log line, so that one search finds all three. Threads of the application's own, and what is written
 # between requests, are not marked. It never holds back what is written.
+#
+# frozen_string_literal: true
 
 module DavyWorker
   # Marks two streams.

@@ -3,6 +3,8 @@
 # The edge frames content for its visitor anew, so what the application did for that is undone: the
 # fields of one hop go, and chunks become plain content. It never does I/O and keeps at most a head,
 # or a line of a chunk.
+#
+# frozen_string_literal: true
 
 module DavyWorker
   # Bytes of a response in, its parts out.

@@ -5,6 +5,8 @@
 # by block, none held back while the application makes the next one.
 #
 # It never lets an exception out: the backtrace goes to stderr, the edge gets ABORT.
+#
+# frozen_string_literal: true
 
 module DavyWorker
   # A request: what the application is given, and what becomes of its answer.
@@ -120,7 +122,7 @@ module DavyWorker
       raise ArgumentError, "the status #{status}" unless status.between?(100, 599)
 
       head = Wire.head_of(headers)
-      hijack = headers["rack.hijack"]
+      hijack = headers["rack.hijack"] if headers.is_a?(Hash)
       if hijack then stream(status, head, hijack)
       elsif @env["REQUEST_METHOD"] == "HEAD" then answer(status, head, "")
       elsif (blocks = blocks_of(body)) then answer(status, head, joined(blocks))

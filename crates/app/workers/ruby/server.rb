@@ -11,6 +11,8 @@
 # detaches for good as soon as somebody but the main thread waits, or a request is hijacked.
 #
 # One lock guards all of the state; it is never held while something waits or the application runs.
+#
+# frozen_string_literal: true
 
 module DavyWorker
   # CLOCK_MONOTONIC in nanoseconds.
@@ -138,7 +140,7 @@ module DavyWorker
       elsif now - @read_at > POLL_NS
         look
       else
-        stream = next_stream(now)
+        stream = synchronize { next_stream(now) }
         execute(stream) if stream
       end
     end

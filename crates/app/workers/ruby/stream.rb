@@ -5,6 +5,8 @@
 #
 # What the application calls (`read`, `start`, `write`, `finish`, `abort`) takes the server's lock and
 # may wait; what the server calls (`take`, `lose`) is called with the lock held and never waits.
+#
+# frozen_string_literal: true
 
 module DavyWorker
   # Nobody waits for this request any more.

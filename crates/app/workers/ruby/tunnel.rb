@@ -8,6 +8,8 @@
 # (raw_answer.rb); after a partial one, and for a streaming body, RESPONSE was sent before. Each
 # method is called with the server's lock held and never waits. The pair's buffers are the only
 # place where bytes lie that are not within a window of credit.
+#
+# frozen_string_literal: true
 
 module DavyWorker
   # The server's end of the pair.

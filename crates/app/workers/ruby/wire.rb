@@ -5,6 +5,8 @@
 #
 # Why a file of its own: it is the only part that knows bytes, and it is held against the same
 # vectors as the Rust and the Python side. It never waits and never runs the application.
+#
+# frozen_string_literal: true
 
 module DavyWorker
   # The peer broke the protocol; its connection is closed.

@@ -4,6 +4,7 @@ require_relative "edge"
 
 class TestThreads < Edge::Test
   APP = <<~'RUBY'
+    require "timeout"
     gate = Queue.new
     seen = Queue.new
     run lambda { |env|
@@ -11,6 +12,12 @@ class TestThreads < Edge::Test
       when "/wait" then [200, {}, [gate.pop]]
       when "/open" then gate << "opened"; [200, {}, ["open"]]
       when "/thread" then [200, {}, [Thread.new { env["rack.input"].read }.value]]
+      when "/timeout"
+        begin
+          Timeout.timeout(0.05) { env["rack.input"].read }
+        rescue Timeout::Error
+          next [408, {}, ["too late"]]
+        end
       when "/multithread" then [200, {}, [env["rack.multithread"].to_s]]
       when "/endless"
         [200, {}, Enumerator.new { |all| loop { all << "x" * 65_536 } }]
@@ -61,6 +68,16 @@ class TestThreads < Edge::Test
     assert_equal 40_010, peer.answer(1).content.bytesize
     peer.get(2, "/")
     assert_equal "ok", peer.answer(2).content
+  end
+
+  def test_application_may_give_up_waiting_for_content
+    peer = self.peer(1)
+    3.times do |n|
+      peer.post(2 * n + 1, "/timeout", "CONTENT_LENGTH" => "100")
+      assert_equal [408, "too late"], peer.answer(2 * n + 1).to_a.values_at(0, 2)
+      peer.get(2 * n + 2, "/")
+      assert_equal "ok", peer.answer(2 * n + 2).content
+    end
   end
 
   def test_thread_that_waits_for_credit_holds_up_nobody
