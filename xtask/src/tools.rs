@@ -113,13 +113,15 @@ const APT_GET: &[&str] = &[
 ];
 
 /// What the tests use.
-pub(crate) const FOR_TESTS: [Tool; 13] = [
+pub(crate) const FOR_TESTS: [Tool; 15] = [
     PYTHON,
     ENSUREPIP,
     Tool { kind: Kind::Program, name: "dig", package: "bind9-dnsutils" },
     Tool { kind: Kind::Program, name: "curl", package: "curl" },
     Tool { kind: Kind::Program, name: "mariadb", package: "mariadb-client-core" },
     Tool { kind: Kind::Program, name: "debootstrap", package: "debootstrap" },
+    Tool { kind: Kind::Program, name: "node", package: "nodejs" },
+    Tool { kind: Kind::Program, name: "npm", package: "npm" },
     // It brings Chromium along.
     Tool { kind: Kind::Program, name: "chromedriver", package: "chromium-driver" },
     Tool { kind: Kind::Program, name: "ruby", package: "ruby" },

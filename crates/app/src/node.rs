@@ -28,8 +28,6 @@ pub struct Node {
     version: String,
     engine: Option<String>,
     has_packages: bool,
-    locked: bool,
-    key: Key,
 }
 
 /// Whether packages were there already.
@@ -68,19 +66,13 @@ impl Node {
         let package: Package = serde_json::from_str(&text).map_err(|error| {
             Error::Dependencies { file: PACKAGE.to_owned(), reason: error.to_string() }
         })?;
-        let lock = read(project, LOCK)?;
         let version = version(own, project).await?;
         let lists =
             [&package.dependencies, &package.dev_dependencies, &package.optional_dependencies];
-        let key = [&text, lock.as_deref().unwrap_or_default(), &version]
-            .into_iter()
-            .fold(Key::new(), |key, part| key.with(part.as_bytes()));
         Ok(Some(Node {
             version,
             engine: package.engines.node,
             has_packages: lists.iter().any(|list| !list.is_empty()),
-            locked: lock.is_some(),
-            key,
         }))
     }
 
@@ -107,7 +99,8 @@ impl Node {
         if !self.has_packages {
             return Ok(Packages::None);
         }
-        let (note, key) = (state.join("packages"), self.key.to_string());
+        let note = state.join("packages");
+        let key = self.key(project)?;
         let noted = fs::read_to_string(&note).is_ok_and(|noted| noted == key);
         if noted && project.join("node_modules").is_dir() {
             return Ok(Packages::Unchanged);
@@ -115,13 +108,21 @@ impl Node {
         fs::create_dir_all(state).map_err(Error::io(state))?;
         // Whatever happens now, the packages are no longer what the note says.
         let _ = fs::remove_file(&note);
-        let verb = if self.locked { "ci" } else { "install" };
+        let verb = if project.join(LOCK).is_file() { "ci" } else { "install" };
         let argv = ["npm", verb, "--no-audit", "--no-fund", "--include=dev"];
         run(own, project, &format!("npm {verb}"), &argv, each).await?;
         let made = tempfile::NamedTempFile::new_in(state).map_err(Error::io(state))?;
-        fs::write(made.path(), key).map_err(Error::io(&note))?;
+        // npm may have written a lock file meanwhile.
+        fs::write(made.path(), self.key(project)?).map_err(Error::io(&note))?;
         made.persist(&note).map_err(|error| Error::io(&note)(error.error))?;
         Ok(Packages::Installed)
+    }
+
+    /// What the packages depend on.
+    fn key(&self, project: &Path) -> Result<String, Error> {
+        let files = [read(project, PACKAGE)?, read(project, LOCK)?].map(Option::unwrap_or_default);
+        let key = files.iter().fold(Key::new(), |key, part| key.with(part.as_bytes()));
+        Ok(key.with(self.version.as_bytes()).to_string())
     }
 }
 

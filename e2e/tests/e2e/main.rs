@@ -7,6 +7,7 @@
 
 mod ahead;
 mod asgi;
+mod command;
 mod config;
 mod database;
 mod death;

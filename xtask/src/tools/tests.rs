@@ -30,6 +30,8 @@ fn missing_tools_are_named_by_their_packages() {
             "curl",
             "mariadb-client-core",
             "debootstrap",
+            "nodejs",
+            "npm",
             "chromium-driver",
             "ruby",
             "bundler",

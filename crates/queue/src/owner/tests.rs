@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::BytesMut;
-use flow::{Answer, Body, Client, Request, RequestId, Scheme, Trace};
+use flow::{Answer, Body, Client, Request, RequestId, Response, Scheme, Trace};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixListener;
 
@@ -288,6 +288,48 @@ async fn a_request_that_goes_on_aside_leaves_room_for_the_next() {
     let (number, _) = played.hear_request().await;
     played.say(&[head(number, b"four"), end(number)]).await;
     assert_eq!(collect(waiting.await.unwrap().unwrap().body).await.unwrap(), b"four");
+}
+
+#[tokio::test]
+async fn an_upgrade_that_a_worker_grants_is_a_tunnel_past_the_spool() {
+    let scene = Scene::new();
+    let mut worker = Played::start(&scene).await;
+    let (reply, answer) = oneshot::channel();
+    let request = http::Request::builder().uri("/ws").header("upgrade", "websocket");
+    let (head, ()) = request.header("connection", "Upgrade").body(()).unwrap().into_parts();
+    let address = "127.0.0.1:1".parse().unwrap();
+    let client = Client { address, local: address, scheme: Scheme::Http };
+    let trace = Arc::new(Trace::new(RequestId::new(1, 1)));
+    let (writer, body) = Body::channel(100);
+    let request = Request { head, body, client, trace };
+    scene.jobs.try_send(Job { request, reply }).unwrap();
+    // It is handed out though its content has no end yet.
+    let (stream, content) = worker.hear_request().await;
+    assert_eq!(content, Content::Follows);
+    let head = Bytes::from_static(b"upgrade\0websocket\0");
+    let content = Bytes::from_static(b"hi");
+    worker.say(&[Frame::Response { stream, started: Stamp(1), status: 101, head, content }]).await;
+    let Response { head, mut body } = answer.await.unwrap().unwrap();
+    assert_eq!((head.status.as_u16(), head.headers.len()), (101, 1));
+    assert_eq!(body.next().await.unwrap().unwrap(), "hi");
+    writer.push("ping".into()).unwrap();
+    assert!(matches!(worker.hear().await, Some(Frame::Data { content, .. }) if content == "ping"));
+    writer.end();
+    assert!(matches!(worker.hear().await, Some(Frame::End { ended: None, .. })));
+    worker.say(&[end(stream)]).await;
+    assert!(body.next().await.is_none());
+}
+
+#[tokio::test]
+async fn a_101_that_nobody_asked_for_is_refused() {
+    let scene = Scene::new();
+    let mut worker = Played::start(&scene).await;
+    let answer = scene.get();
+    let (stream, _) = worker.hear_request().await;
+    let (head, content) = (Bytes::new(), Bytes::new());
+    worker.say(&[Frame::Response { stream, started: Stamp(1), status: 101, head, content }]).await;
+    let failure = answer.await.unwrap().unwrap_err();
+    assert_eq!((failure.step, failure.status.as_u16()), (Step::Answer, 502));
 }
 
 #[tokio::test]

@@ -33,7 +33,6 @@ impl Project {
             false => None,
         };
         let node = Node::find(&scene.own, project).await?;
-        scene.child.done("runs", format!("{} ({})", command.line, scene.found.reason), None);
         Ok(Project { line: command.line.clone(), node, python })
     }
 
@@ -48,6 +47,8 @@ impl Project {
 
     /// Installs what package.json and the Python project name.
     pub(super) async fn install(&mut self, scene: &Scene) -> anyhow::Result<()> {
+        let text = format!("{} ({})", self.line, scene.found.reason);
+        scene.child.done("runs", text, None);
         if let Some(python) = &mut self.python {
             python.install(scene).await?;
         }
