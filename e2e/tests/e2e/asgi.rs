@@ -184,7 +184,8 @@ fn a_browser_speaks_with_a_websocket() {
     davy.stop();
 }
 
-/// A websocket that nobody closes does not hold the way down up: it is told of a restart.
+/// A websocket that nobody closes does not hold the way down up. The edge ends first, so that to the
+/// browser the connection is lost.
 #[test]
 fn an_open_websocket_is_closed_on_the_way_down() {
     let project = site();
@@ -193,7 +194,7 @@ fn an_open_websocket_is_closed_on_the_way_down() {
     browser.open(&davy.url("/listener"));
     says(&browser, "open");
     davy.stop();
-    says(&browser, "1012");
+    says(&browser, "1006");
     assert_eq!(project.read("ended"), "the lifespan has ended");
 }
 

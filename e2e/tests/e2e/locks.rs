@@ -15,7 +15,7 @@ app = Flask(__name__)
 @app.get("/")
 def index():
     names = {found.name.lower() for found in distributions()}
-    return f"{version('itsdangerous')} {'pytest' in names} {'pip' in names}"
+    return f"{version('itsdangerous')} {'iniconfig' in names} {'pip' in names}"
 "#;
 
 /// itsdangerous stands for what nobody asked for by name, in a version that pip would not choose.
@@ -27,7 +27,7 @@ requires-python = ">=3.9"
 dependencies = ["flask"]
 
 [dependency-groups]
-dev = ["pytest"]
+dev = ["iniconfig"]
 
 [tool.uv]
 constraint-dependencies = ["itsdangerous<2.2"]
@@ -47,7 +47,7 @@ flask = "*"
 itsdangerous = "<2.2"
 
 [tool.poetry.group.dev.dependencies]
-pytest = "*"
+iniconfig = "*"
 "#;
 
 fn succeeds(command: &mut Command) {
@@ -97,7 +97,10 @@ fn what_uv_has_locked_is_installed_and_nothing_for_development() {
 fn what_poetry_has_locked_is_installed_and_nothing_for_development() {
     let tools = folder_of("poetry");
     let project = site("poetry", POETRY, &tools);
-    succeeds(Command::new(tools.join("poetry")).arg("lock").current_dir(project.folder()));
+    let mut lock = Command::new(tools.join("poetry"));
+    // Without this it makes itself an environment in the home folder, only to resolve versions.
+    lock.arg("lock").env("POETRY_VIRTUALENVS_CREATE", "false");
+    succeeds(lock.current_dir(project.folder()));
     let davy = project.up();
     assert!(davy.output().contains(", poetry.lock"), "{}", davy.output());
     assert_eq!(curl(&davy.url("/")).text(), "2.1.2 False False");
