@@ -109,6 +109,27 @@ async def socket(socket: WebSocket):
     await socket.close(4000, "done")
 "##;
 
+/// asgiref, which the standard's authors keep: its types say what a scope has, and its adapter runs
+/// a WSGI application as one of ASGI.
+const STANDARD: &str = r#"
+from asgiref.compatibility import guarantee_single_callable
+from asgiref.typing import HTTPScope
+from asgiref.wsgi import WsgiToAsgi
+
+def plain(environ, start_response):
+    content = environ["wsgi.input"].read()
+    start_response("200 OK", [("Content-Type", "text/plain"), ("X-Path", environ["PATH_INFO"])])
+    return [environ["REQUEST_METHOD"].encode(), b" ", str(len(content)).encode()]
+
+adapted = guarantee_single_callable(WsgiToAsgi(plain))
+
+async def app(scope, receive, send):
+    names = set(HTTPScope.__annotations__)
+    assert scope["type"] == "http", "no lifespan"
+    assert names == set(scope) - {"davy.request_id"}, (names, set(scope))
+    await adapted(scope, receive, send)
+"#;
+
 fn site() -> Project {
     let project = Project::of("api", &[("main.py", APP), ("requirements.txt", REQUIREMENTS)]);
     // One worker, so that all requests meet in its event loop.
@@ -134,6 +155,20 @@ fn fastapi_answers_from_its_event_loop() {
     assert!(!project.path("ended").exists());
     davy.stop();
     assert_eq!(project.read("ended"), "the lifespan has ended");
+}
+
+#[test]
+fn scopes_and_messages_are_those_that_asgiref_knows() {
+    let files = [("app.py", STANDARD), ("requirements.txt", "asgiref\n")];
+    let project = Project::of("standard", &files);
+    let davy = project.up();
+    davy.says("found    ASGI (app.py)");
+    let sent = curl_args(&["--data", &"x".repeat(100_000), &davy.url("/a%20b?c=d")]);
+    assert_eq!((sent.status, sent.header("x-path")), (200, Some("/a b")));
+    assert_eq!(sent.text(), "POST 100000");
+    assert_eq!(curl(&davy.url("/")).text(), "GET 0");
+    davy.logs("site", "the application has no lifespan (AssertionError: no lifespan)");
+    davy.stop();
 }
 
 #[test]
@@ -184,7 +219,8 @@ fn a_browser_speaks_with_a_websocket() {
     davy.stop();
 }
 
-/// A websocket that nobody closes does not hold the way down up: it is told of a restart.
+/// A websocket that nobody closes does not hold the way down up. The edge ends first, so that to the
+/// browser the connection is lost.
 #[test]
 fn an_open_websocket_is_closed_on_the_way_down() {
     let project = site();
@@ -193,7 +229,7 @@ fn an_open_websocket_is_closed_on_the_way_down() {
     browser.open(&davy.url("/listener"));
     says(&browser, "open");
     davy.stop();
-    says(&browser, "1012");
+    says(&browser, "1006");
     assert_eq!(project.read("ended"), "the lifespan has ended");
 }
 

@@ -15,7 +15,7 @@ app = Flask(__name__)
 @app.get("/")
 def index():
     names = {found.name.lower() for found in distributions()}
-    return f"{version('itsdangerous')} {'pytest' in names} {'pip' in names}"
+    return f"{version('itsdangerous')} {'iniconfig' in names} {'pip' in names}"
 "#;
 
 /// itsdangerous stands for what nobody asked for by name, in a version that pip would not choose.
@@ -27,27 +27,45 @@ requires-python = ">=3.9"
 dependencies = ["flask"]
 
 [dependency-groups]
-dev = ["pytest"]
+dev = ["iniconfig"]
 
 [tool.uv]
 constraint-dependencies = ["itsdangerous<2.2"]
 "#;
 
+/// poetry locks what lies beside the project, without asking an index.
 const POETRY: &str = r#"
 [tool.poetry]
-name = "shop"
-version = "1"
-description = ""
-authors = []
 package-mode = false
 
 [tool.poetry.dependencies]
-python = ">=3.10,<4"
-flask = "*"
-itsdangerous = "<2.2"
+python = ">=3.9,<4"
+wanted = { path = "wanted-1.0-py3-none-any.whl" }
 
 [tool.poetry.group.dev.dependencies]
-pytest = "*"
+spare = { path = "spare-1.0-py3-none-any.whl" }
+"#;
+
+const POETRYS_APP: &str = r#"
+from importlib.metadata import distributions
+
+names = sorted(found.name for found in distributions())
+
+def app(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [" ".join(names).encode()]
+"#;
+
+const WHEELS: &str = r#"
+import zipfile
+
+for name in ("wanted", "spare"):
+    with zipfile.ZipFile(f"{name}-1.0-py3-none-any.whl", "w") as wheel:
+        info = f"{name}-1.0.dist-info/"
+        wheel.writestr(f"{name}.py", "")
+        wheel.writestr(info + "METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+        wheel.writestr(info + "WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        wheel.writestr(info + "RECORD", "")
 "#;
 
 fn succeeds(command: &mut Command) {
@@ -70,16 +88,16 @@ fn folder_of(name: &str) -> PathBuf {
     alone
 }
 
-fn site(name: &str, pyproject: &str, tools: &Path) -> Project {
+fn site(name: &str, app: &str, pyproject: &str, tools: &Path) -> Project {
     let path = std::env::var("PATH").unwrap();
     let path = format!("{}:{path}", tools.display());
-    Project::of(name, &[("app.py", APP), ("pyproject.toml", pyproject)]).with_env("PATH", &path)
+    Project::of(name, &[("app.py", app), ("pyproject.toml", pyproject)]).with_env("PATH", &path)
 }
 
 #[test]
 fn what_uv_has_locked_is_installed_and_nothing_for_development() {
     let tools = folder_of("uv");
-    let project = site("uv", UV, &tools);
+    let project = site("uv", APP, UV, &tools);
     succeeds(Command::new(tools.join("uv")).arg("lock").current_dir(project.folder()));
     let davy = project.up();
     davy.says("found    Flask (app.py), Python 3");
@@ -96,11 +114,16 @@ fn what_uv_has_locked_is_installed_and_nothing_for_development() {
 #[test]
 fn what_poetry_has_locked_is_installed_and_nothing_for_development() {
     let tools = folder_of("poetry");
-    let project = site("poetry", POETRY, &tools);
-    succeeds(Command::new(tools.join("poetry")).arg("lock").current_dir(project.folder()));
+    let project = site("poetry", POETRYS_APP, POETRY, &tools);
+    let mut wheels = Command::new(tool("python3"));
+    succeeds(wheels.args(["-c", WHEELS]).current_dir(project.folder()));
+    let mut lock = Command::new(tools.join("poetry"));
+    // Without this it makes itself an environment in the home folder, only to resolve versions.
+    lock.arg("lock").env("POETRY_VIRTUALENVS_CREATE", "false");
+    succeeds(lock.current_dir(project.folder()));
     let davy = project.up();
     assert!(davy.output().contains(", poetry.lock"), "{}", davy.output());
-    assert_eq!(curl(&davy.url("/")).text(), "2.1.2 False False");
+    assert_eq!(curl(&davy.url("/")).text(), "wanted");
     davy.stop();
 }
 

@@ -333,6 +333,23 @@ async def page_open(scope, receive, send):
             self.assertEqual(peer.answer(2).text, '["worked"]')
 
 
+    def test_process_that_the_application_forks_touches_nothing_of_the_workers(self):
+        source = app("""
+async def page_fork(scope, receive, send):
+    pid = os.fork()
+    if not pid:
+        # It goes on as if it were the worker: neither its answer nor its end may be seen.
+        await answer(send, b"the child's")
+        return
+    os.waitpid(pid, 0)
+    await answer(send, b"the parent's")
+""")
+        with Worker(source) as worker, worker.connect() as peer:
+            for stream in (1, 2):
+                peer.get(stream, "/fork")
+                self.assertEqual(peer.answer(stream).text, "the parent's")
+
+
 class Absence(unittest.TestCase):
     """A visitor who leaves is told of, and nobody is cancelled."""
 
