@@ -227,7 +227,7 @@ impl Life {
                         break reason;
                     }
                     Ok(Some((message, fds))) => owed.take(message, fds),
-                    Ok(None) => break self.exit().await,
+                    Ok(None) => break self.how_ended().await,
                     Err(error) => break format!("it said something else: {error}"),
                 },
                 () = tokio::time::sleep_until(late), if loaded == Loaded::Unknown => {
@@ -248,7 +248,7 @@ impl Life {
     }
 
     /// How the process ended, which has closed its channel.
-    async fn exit(&mut self) -> String {
+    async fn how_ended(&mut self) -> String {
         match tokio::time::timeout(SECOND, self.child.wait()).await {
             Ok(Ok(exit)) => exit.to_string(),
             Ok(Err(error)) => error.to_string(),
