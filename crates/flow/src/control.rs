@@ -157,6 +157,13 @@ pub enum Upstream {
         /// The UNIX sockets of those that are ready.
         sockets: Vec<PathBuf>,
     },
+    /// PHP, by FastCGI.
+    FastCgi {
+        /// The UNIX socket of php-fpm or php-cgi.
+        socket: PathBuf,
+        /// How many children it has. So many connections are kept: each belongs to one of them.
+        connections: usize,
+    },
 }
 
 /// A folder of files, served below a path.
@@ -164,6 +171,9 @@ pub enum Upstream {
 pub struct Mount {
     /// The path it appears at: starts and ends with `/`.
     pub prefix: String,
+    /// The folder's absolute path, if it is one of PHP scripts: they run, and are no files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scripts: Option<PathBuf>,
 }
 
 /// Site → db.

@@ -25,14 +25,12 @@ pub(crate) enum HeadError {
 /// Makes a response head of a status and of name, NUL, value, NUL … Hop-by-hop fields are dropped:
 /// framing is the web step's (RFC 9110 §7.6.1).
 pub(crate) fn parse(status: u16, head: &Bytes) -> Result<http::response::Parts, HeadError> {
-    if !(200..600).contains(&status) {
-        return Err(HeadError::Status(status));
-    }
+    let status = checked_status(status)?;
     if head.len() > HEAD_BYTES_MAX {
         return Err(HeadError::TooLong);
     }
     let (mut parts, ()) = Response::new(()).into_parts();
-    parts.status = StatusCode::from_u16(status).map_err(|_| HeadError::Status(status))?;
+    parts.status = status;
     let mut at = 0;
     while at < head.len() {
         let name_end = end(head, at)?;
@@ -43,7 +41,7 @@ pub(crate) fn parse(status: u16, head: &Bytes) -> Result<http::response::Parts, 
         let value = head.slice(name_end + 1..value_end);
         let value = HeaderValue::from_maybe_shared(value).map_err(|_| field())?;
         at = value_end + 1;
-        if HOP_BY_HOP.contains(&key) || key == "keep-alive" || key == "proxy-connection" {
+        if is_hop_by_hop(&key) {
             continue;
         }
         if parts.headers.len() >= FIELDS_MAX {
@@ -54,6 +52,17 @@ pub(crate) fn parse(status: u16, head: &Bytes) -> Result<http::response::Parts, 
     Ok(parts)
 }
 
+/// Makes sure that a status can be passed on.
+pub(crate) fn checked_status(status: u16) -> Result<StatusCode, HeadError> {
+    let final_one = (200..600).contains(&status).then(|| StatusCode::from_u16(status).ok());
+    final_one.flatten().ok_or(HeadError::Status(status))
+}
+
+/// Whether a field is of the connection, and not of the answer.
+pub(crate) fn is_hop_by_hop(name: &HeaderName) -> bool {
+    HOP_BY_HOP.contains(name) || name == "keep-alive" || name == "proxy-connection"
+}
+
 /// Where the next NUL lies, from `start` on.
 fn end(head: &[u8], start: usize) -> Result<usize, HeadError> {
     let length = memchr::memchr(0, &head[start..]).ok_or(HeadError::Shape)?;
@@ -62,8 +71,10 @@ fn end(head: &[u8], start: usize) -> Result<usize, HeadError> {
 
 const HOP_BY_HOP: [HeaderName; 6] =
     [CONNECTION, TRANSFER_ENCODING, UPGRADE, TE, TRAILER, PROXY_AUTHENTICATE];
-const HEAD_BYTES_MAX: usize = 32 * 1024;
-const FIELDS_MAX: usize = 256;
+/// The longest head, in bytes.
+pub(crate) const HEAD_BYTES_MAX: usize = 32 * 1024;
+/// The most fields in it.
+pub(crate) const FIELDS_MAX: usize = 256;
 
 #[cfg(test)]
 mod tests {

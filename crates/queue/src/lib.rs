@@ -5,6 +5,7 @@
 //!                 │
 //!                 ├─ Link ══ frames ══▶ worker 1     docs/worker-protocol.md
 //!                 └─ Link ══ frames ══▶ worker 2
+//!           or    └─ Connection ══ FastCGI ══▶ a child of php-fpm
 //! ```
 //! One task on one edge thread owns a site's queue and all of its links; other threads hand jobs over
 //! in batches through the channel. Nothing here knows sites, files or HTTP connections: a [`flow::Job`]
@@ -12,6 +13,7 @@
 
 mod answer;
 mod dispatch;
+mod fastcgi;
 mod frame;
 #[doc(hidden)]
 pub mod fuzz;
@@ -19,6 +21,7 @@ mod link;
 mod owner;
 mod stream;
 mod variables;
+mod wire;
 
 use std::time::Duration;
 

@@ -1,7 +1,6 @@
 //! The task that owns a site's queue: it waits for jobs, workers and time, asks the policy, and acts.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
@@ -17,15 +16,16 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use crate::dispatch::{Action, Dispatch, Event, Handing, JobKey, Refusal};
-use crate::link::{Link, LinkError, News, Upload};
+use crate::link::{LinkError, News, Upload};
 use crate::stream::Ticket;
+use crate::wire::{Address, Wire};
 use crate::{Settings, Status, variables};
 
 /// What the owner is told from outside its loop.
 #[derive(Debug)]
 pub(crate) enum Command {
     Reload(Upstream),
-    Connected(PathBuf, UnixStream),
+    Connected(Address, UnixStream),
     Content { link: usize, stream: u32, piece: Piece },
     Drain(oneshot::Sender<()>),
     Status(oneshot::Sender<Status>),
@@ -52,9 +52,9 @@ pub(crate) struct Owner {
     jobs: HashMap<JobKey, Ticket>,
     next_job: JobKey,
     /// By a number that is never used again, so that late content can't reach another link.
-    links: BTreeMap<usize, Link>,
+    links: BTreeMap<usize, Wire>,
     next_link: usize,
-    places: HashMap<PathBuf, Place>,
+    places: HashMap<Address, Place>,
     actions: Vec<Action>,
     /// Woken when a visitor took content or went away.
     wake: Arc<Notify>,
@@ -157,17 +157,17 @@ impl Owner {
     }
 
     fn running(&self) -> usize {
-        self.links.values().map(Link::running).sum()
+        self.links.values().map(Wire::running).sum()
     }
 
     fn obey(&mut self, command: Command) {
         match command {
-            Command::Reload(Upstream::Frames { sockets }) => self.list(sockets),
-            Command::Connected(path, socket) => {
+            Command::Reload(upstream) => self.list(addresses(upstream)),
+            Command::Connected(address, socket) => {
                 // A connection that came too late for a list it no longer stands in is dropped.
-                if let Some(place) = self.places.get_mut(&path) {
+                if let Some(place) = self.places.get_mut(&address) {
                     *place = Place::Linked(self.next_link);
-                    self.links.insert(self.next_link, Link::new(socket));
+                    self.links.insert(self.next_link, Wire::new(&address, socket));
                     self.next_link += 1;
                 }
             }
@@ -187,19 +187,20 @@ impl Owner {
     }
 
     /// Takes on a new list of sockets.
-    fn list(&mut self, paths: Vec<PathBuf>) {
+    fn list(&mut self, addresses: Vec<Address>) {
         let mut old = std::mem::take(&mut self.places);
-        for path in paths {
-            let place =
-                old.remove(&path).unwrap_or_else(|| self.connect(path.clone(), Duration::ZERO));
-            self.places.insert(path, place);
+        for address in addresses {
+            let place = old
+                .remove(&address)
+                .unwrap_or_else(|| self.connect(address.clone(), Duration::ZERO));
+            self.places.insert(address, place);
         }
         for place in old.into_values() {
             match place {
                 Place::Connecting(task) => task.abort(),
                 Place::Linked(key) => {
                     if let Some(link) = self.links.get_mut(&key) {
-                        link.leaving = true;
+                        link.leave();
                     }
                     self.step(Event::Leaving(key));
                 }
@@ -208,21 +209,22 @@ impl Owner {
     }
 
     /// Connects to a socket, after a wait, and again until it succeeds or the socket is unlisted.
-    fn connect(&self, path: PathBuf, wait: Duration) -> Place {
+    fn connect(&self, address: Address, wait: Duration) -> Place {
         let commands = self.commands.clone();
         let task = tokio::spawn(async move {
             tokio::time::sleep(wait).await;
             let mut again = RECONNECT_MIN;
             loop {
-                match UnixStream::connect(&path).await {
+                match UnixStream::connect(address.path()).await {
                     Ok(socket) => {
                         if let Some(commands) = commands.upgrade() {
-                            let _ = commands.send(Command::Connected(path, socket));
+                            let _ = commands.send(Command::Connected(address, socket));
                         }
                         return;
                     }
                     Err(error) => {
-                        tracing::debug!(path = %path.display(), %error, "worker not reached");
+                        let path = address.path().display();
+                        tracing::debug!(%path, %error, "worker not reached");
                         tokio::time::sleep(again).await;
                         again = (again * 2).min(RECONNECT_MAX);
                     }
@@ -283,7 +285,7 @@ impl Owner {
         match news {
             News::Greeted(concurrency) => {
                 self.count_connected();
-                if self.links.get(&key).is_some_and(|link| !link.leaving) {
+                if self.links.get(&key).is_some_and(|link| !link.is_leaving()) {
                     self.step(Event::Up(key, concurrency));
                 }
             }
@@ -321,18 +323,19 @@ impl Owner {
         unbegun.into_iter().for_each(|ticket| self.take_back(ticket));
         self.step(Event::Down(key));
         self.count_connected();
-        let pid = link.pid;
+        let wait = if link.returns_at_once() { Duration::ZERO } else { RECONNECT_MIN };
+        let pid = link.pid();
         let failed = link.close(error, &self.wake);
         if failed > 0 {
             tracing::warn!(pid, failed, %error, "a worker went away with requests in hand");
         }
-        let listed = self.places.iter().find_map(|(path, place)| match place {
-            Place::Linked(linked) if *linked == key => Some(path.clone()),
+        let listed = self.places.iter().find_map(|(address, place)| match place {
+            Place::Linked(linked) if *linked == key => Some(address.clone()),
             _ => None,
         });
-        if let Some(path) = listed {
-            let place = self.connect(path.clone(), RECONNECT_MIN);
-            self.places.insert(path, place);
+        if let Some(address) = listed {
+            let place = self.connect(address.clone(), wait);
+            self.places.insert(address, place);
         }
     }
 
@@ -380,7 +383,7 @@ impl Owner {
         // Nobody waits for it any more, and the worker has not heard of it.
         let Some(ticket) = ticket else { return self.step(Event::Ended(worker, job, None)) };
         // The worker may have gone away since the policy chose it.
-        let Some(link) = self.links.get_mut(&worker).filter(|link| !link.leaving) else {
+        let Some(link) = self.links.get_mut(&worker).filter(|link| !link.is_leaving()) else {
             return self.take_back(ticket);
         };
         ticket.trace.mark(Mark::Handed, Stamp::now());
@@ -442,11 +445,20 @@ impl Owner {
             link.settle();
             if let Err(error) = link.flush() {
                 ended.push((*key, error));
-            } else if link.leaving && link.running() == 0 {
+            } else if link.is_leaving() && link.running() == 0 {
                 ended.push((*key, LinkError::Unlisted));
             }
         }
         ended.iter().for_each(|(key, error)| self.unlink(*key, error));
+    }
+}
+
+fn addresses(upstream: Upstream) -> Vec<Address> {
+    match upstream {
+        Upstream::Frames { sockets } => sockets.into_iter().map(Address::Frames).collect(),
+        Upstream::FastCgi { socket, connections } => {
+            (0..connections).map(|number| Address::FastCgi(socket.clone(), number)).collect()
+        }
     }
 }
 
@@ -458,4 +470,4 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 const PIECE_BYTES_MAX: usize = 16 * 1024;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

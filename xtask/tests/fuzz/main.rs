@@ -56,6 +56,11 @@ targets! {
         // CREDIT, ABORT.
         b"\0\0\0\x04\x07\0\0\0\0\0\0\x02\0\x01\0\0\0\0\0\x03\x06\0\0\0\0\0\0\x02why",
     ];
+    queue_fastcgi: queue::fuzz::fastcgi, [
+        // STDERR, STDOUT with a head and content, END_REQUEST.
+        b"\x01\x07\0\x01\0\x03\x05\0why12345\x01\x06\0\x01\0\x2d\0\0Status: 404 Not Found\r\n\
+          Location: /x\r\n\r\nhello!\x01\x03\0\x01\0\x08\0\0\0\0\0\0\0\0\0\0",
+    ];
     app_detect: app::fuzz::detect, [
         &include_bytes!("../../../examples/guestbook/app.py")[..],
         b"import os\nfrom django.core.wsgi import get_wsgi_application\n\

@@ -1,0 +1,480 @@
+//! The connection to one child of php-fpm or php-cgi: FastCGI 1.0, one request at a time.
+//!
+//! A connection that is kept pins the child that accepted it. So the site opens exactly as many as
+//! PHP has children, each is a worker to the queue, and nobody waits in PHP's own backlog:
+//!
+//! ```text
+//!   connected ──▶ Greeting ──END_REQUEST──▶ Idle ◀──END_REQUEST── Busy
+//!                 an empty request:           └───── a request ─────▲
+//!                 a child is there, and its pid
+//! ```
+//! The greeting is a request without variables, which PHP answers without running anything. Until it
+//! is answered the connection waits in PHP's backlog, and is no worker.
+//!
+//! FastCGI knows no credit: what is not read here waits in the socket, and in time stops PHP. Nor
+//! can a request be taken back or ended early: if its visitor leaves, the connection is closed, which
+//! PHP notices at its next output.
+
+pub(crate) mod head;
+mod peer;
+pub(crate) mod record;
+mod said;
+
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+use flow::{Body, Failure, Stamp, Step};
+use http::StatusCode;
+use http::response::Parts;
+use tokio::io::AsyncReadExt;
+use tokio::net::UnixStream;
+use tokio::sync::{Notify, Semaphore};
+
+use crate::dispatch::Handing;
+use crate::frame::REQUEST_WINDOW;
+use crate::link::{LinkError, News, Upload};
+use crate::stream::{Stream, Ticket};
+use head::Collector;
+use record::{Ended, Record};
+use said::Said;
+
+/// A connection to a child of PHP.
+pub(crate) struct Connection {
+    socket: UnixStream,
+    incoming: BytesMut,
+    outgoing: BytesMut,
+    state: State,
+    /// How many requests it was handed.
+    handed: u32,
+    /// It can't go on, for this reason.
+    fault: Option<LinkError>,
+    /// No longer listed: closes when its request is done.
+    pub(crate) leaving: bool,
+    /// The child's process id, once it has answered.
+    pub(crate) pid: u32,
+}
+
+enum State {
+    Greeting,
+    Idle,
+    Busy(Box<Exchange>),
+}
+
+/// A request at PHP, and its answer.
+struct Exchange {
+    number: u32,
+    stream: Stream,
+    part: Part,
+    /// What came of the answer with the batch that is being read.
+    batch: Batch,
+    /// When the first byte of the request was written, if it was.
+    begun: Option<Stamp>,
+    /// Content of the request that is not written yet.
+    unwritten: usize,
+    said: Said,
+}
+
+/// Which part of the answer comes next.
+enum Part {
+    Head(Collector),
+    Content,
+}
+
+#[derive(Default)]
+struct Batch {
+    head: Option<Parts>,
+    content: Content,
+}
+
+/// Pieces of content that came together go on together.
+#[derive(Default)]
+enum Content {
+    #[default]
+    None,
+    One(Bytes),
+    Joined(BytesMut),
+}
+
+impl Connection {
+    /// A connection that was just made; it greets.
+    pub(crate) fn new(socket: UnixStream) -> Connection {
+        let mut outgoing = BytesMut::new();
+        record::encode_request(&[], &mut outgoing);
+        record::encode_end(&mut outgoing);
+        let fault = peer::ask_for_pid(&socket).err().map(LinkError::from);
+        Connection {
+            socket,
+            incoming: BytesMut::new(),
+            outgoing,
+            state: State::Greeting,
+            handed: 0,
+            fault,
+            leaving: false,
+            pid: 0,
+        }
+    }
+
+    /// Whether a child of PHP has answered.
+    pub(crate) fn greeted(&self) -> bool {
+        !matches!(self.state, State::Greeting)
+    }
+
+    /// How many requests PHP is at.
+    pub(crate) fn running(&self) -> usize {
+        usize::from(matches!(self.state, State::Busy(_)))
+    }
+
+    /// Ready when there is something to read and room for it, or to be written.
+    pub(crate) fn poll_ready(&self, context: &mut Context<'_>) -> Poll<()> {
+        let readable = self.may_read() && self.socket.poll_read_ready(context).is_ready();
+        let writable =
+            !self.outgoing.is_empty() && self.socket.poll_write_ready(context).is_ready();
+        if readable || writable || self.fault.is_some() { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    /// Whether the visitor leaves room for all that one read can bring.
+    fn may_read(&self) -> bool {
+        match &self.state {
+            State::Busy(exchange) => exchange.stream.window() >= self.incoming.len() + READ_BYTES,
+            State::Greeting | State::Idle => true,
+        }
+    }
+
+    /// Starts a request: all of it that is there goes out in one write. Content that does not fit
+    /// is given back as an upload.
+    pub(crate) fn hand(&mut self, mut ticket: Ticket) -> Option<Upload> {
+        ticket.trace.hand_to(self.pid);
+        self.handed = self.handed.wrapping_add(1);
+        let length = length_unsaid(&ticket);
+        let parts = [&ticket.variables[..], SAID_TO_PHP, length.as_bytes()];
+        record::encode_request(&parts, &mut self.outgoing);
+        let whole = match &ticket.body {
+            Body::Empty => Some(Bytes::new()),
+            Body::Full(bytes) if bytes.len() <= REQUEST_WINDOW => Some(bytes.clone()),
+            Body::Full(_) | Body::Stream(_) => None,
+        };
+        let number = self.handed;
+        let said = Said::new(ticket.trace.id);
+        let (stream, upload) = match whole {
+            Some(content) => {
+                record::encode_content(&content, &mut self.outgoing);
+                record::encode_end(&mut self.outgoing);
+                (Stream::whole(ticket), None)
+            }
+            None => {
+                let credit = Arc::new(Semaphore::new(REQUEST_WINDOW));
+                let body = std::mem::take(&mut ticket.body);
+                let stream = Stream::uploading(ticket, credit.clone());
+                (stream, Some(Upload { stream: number, body, credit }))
+            }
+        };
+        self.state = State::Busy(Box::new(Exchange {
+            number,
+            stream,
+            part: Part::Head(Collector::default()),
+            batch: Batch::default(),
+            begun: None,
+            unwritten: 0,
+            said,
+        }));
+        upload
+    }
+
+    /// Sends a piece of a request's content, for which there was credit.
+    pub(crate) fn send_content(&mut self, number: u32, content: &[u8]) {
+        if let Some(exchange) = exchange(&mut self.state, number) {
+            exchange.unwritten += content.len();
+            record::encode_content(content, &mut self.outgoing);
+        }
+    }
+
+    /// Ends a request's content.
+    pub(crate) fn end_content(&mut self, number: u32) {
+        if exchange(&mut self.state, number).is_some() {
+            record::encode_end(&mut self.outgoing);
+        }
+    }
+
+    /// Content that ends early can't be told to PHP but by the end of the connection.
+    pub(crate) fn abort(&mut self, number: u32, reason: &str) {
+        if exchange(&mut self.state, number).is_some() {
+            self.fault = Some(LinkError::Given(reason.to_owned()));
+        }
+    }
+
+    /// Reads what is there and works it off. The news counts also when the connection has ended.
+    pub(crate) fn read(
+        &mut self,
+        wake: &Arc<Notify>,
+        news: &mut Vec<News>,
+    ) -> Result<(), LinkError> {
+        if let Some(fault) = self.fault.take() {
+            return Err(fault);
+        }
+        while self.may_read()
+            && let Some(read) = self.read_some()
+        {
+            match read {
+                Ok(0) => return Err(LinkError::Closed),
+                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {
+                    return Err(LinkError::Closed);
+                }
+                Err(error) => return Err(error.into()),
+                Ok(_) => {
+                    while let Some(record) = record::decode(&mut self.incoming)? {
+                        self.take(record, wake, news)?;
+                    }
+                    if let State::Busy(exchange) = &mut self.state {
+                        exchange.deliver(wake)?;
+                    }
+                }
+            }
+        }
+        if let State::Busy(exchange) = &mut self.state {
+            exchange.stream.flow(wake);
+        }
+        Ok(())
+    }
+
+    /// What there is to read, if anything; polled, not tried, as in [`crate::link`].
+    fn read_some(&mut self) -> Option<io::Result<usize>> {
+        if !self.greeted() {
+            return peer::read(&self.socket, &mut self.incoming, &mut self.pid);
+        }
+        if self.incoming.capacity() - self.incoming.len() < READ_BYTES_MIN {
+            self.incoming.reserve(READ_BYTES);
+        }
+        let mut room = (&mut self.incoming).limit(READ_BYTES);
+        let read = pin!(self.socket.read_buf(&mut room));
+        match read.poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(read) => Some(read),
+            Poll::Pending => None,
+        }
+    }
+
+    /// Works off one record.
+    fn take(
+        &mut self,
+        record: Record,
+        wake: &Arc<Notify>,
+        news: &mut Vec<News>,
+    ) -> Result<(), LinkError> {
+        match (record, std::mem::replace(&mut self.state, State::Idle)) {
+            (Record::End(_), State::Greeting) => news.push(News::Greeted(1)),
+            // What it says to an empty request is nobody's.
+            (_, State::Greeting) => self.state = State::Greeting,
+            (_, State::Idle) => return Err(LinkError::OutOfPlace),
+            (Record::End(ended), State::Busy(exchange)) => {
+                let job = exchange.stream.job;
+                exchange.end(ended, wake)?;
+                news.push(News::Ended(job, None));
+                // Content that PHP did not read would be taken for the next request's.
+                if !self.outgoing.is_empty() {
+                    return Err(LinkError::Given("PHP did not read all of it".into()));
+                }
+            }
+            (record, State::Busy(mut exchange)) => {
+                let taken = match record {
+                    Record::Stdout(piece) => exchange.take(piece),
+                    Record::Stderr(text) => {
+                        exchange.said.take(&text);
+                        Ok(())
+                    }
+                    Record::End(_) => Ok(()),
+                };
+                self.state = State::Busy(exchange);
+                taken?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes room for what visitors took; a visitor who has gone takes the connection along.
+    pub(crate) fn settle(&mut self) {
+        let State::Busy(exchange) = &mut self.state else { return };
+        if exchange.stream.newly_abandoned() {
+            self.fault = Some(LinkError::Given("the visitor has gone".into()));
+        }
+        // The window is larger by what was taken: that is all there is to tell.
+        let _ = exchange.stream.credit();
+    }
+
+    /// Writes what is to be written, as far as the socket takes it.
+    pub(crate) fn flush(&mut self) -> Result<(), LinkError> {
+        if let Some(fault) = self.fault.take() {
+            return Err(fault);
+        }
+        while !self.outgoing.is_empty() {
+            match self.socket.try_write(&self.outgoing) {
+                Ok(written) => {
+                    self.outgoing.advance(written);
+                    if let State::Busy(exchange) = &mut self.state {
+                        exchange.begun.get_or_insert_with(Stamp::now);
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                // PHP has closed; what it said before that is still to be read.
+                Err(error) if CLOSED.contains(&error.kind()) => self.outgoing.clear(),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        if let State::Busy(exchange) = &mut self.state {
+            exchange.stream.grant(std::mem::take(&mut exchange.unwritten));
+        }
+        Ok(())
+    }
+
+    /// Takes the request back that a child which has gone did not begin: nothing of it was written.
+    /// One that may be repeated goes to another child once more, whatever the first one did. What
+    /// PHP has read of it is not to be known: it leaves the end of each request unread.
+    pub(crate) fn take_unbegun(&mut self) -> Vec<Ticket> {
+        let State::Busy(exchange) = &self.state else { return Vec::new() };
+        let repeats = matches!(exchange.stream.handing(), Handing::Ahead(_));
+        if !exchange.stream.can_be_given_back() || (exchange.begun.is_some() && !repeats) {
+            return Vec::new();
+        }
+        let State::Busy(exchange) = std::mem::replace(&mut self.state, State::Idle) else {
+            return Vec::new();
+        };
+        let begun = exchange.begun.is_some();
+        exchange
+            .stream
+            .give_back()
+            .map(|mut ticket| {
+                if begun {
+                    ticket.handing = Handing::Once;
+                }
+                ticket
+            })
+            .into_iter()
+            .collect()
+    }
+
+    /// Ends the connection: what PHP was at gets a failure. Returns how many requests that were.
+    pub(crate) fn close(self, error: &LinkError, wake: &Arc<Notify>) -> usize {
+        let State::Busy(exchange) = self.state else { return 0 };
+        let cause =
+            format!("PHP (process {}) ended while it was at the request: {error}", self.pid);
+        exchange.stream.fail(Failure::new(Step::App, StatusCode::BAD_GATEWAY, cause), wake);
+        1
+    }
+}
+
+fn exchange(state: &mut State, number: u32) -> Option<&mut Exchange> {
+    match state {
+        State::Busy(exchange) if exchange.number == number => Some(exchange),
+        State::Busy(_) | State::Greeting | State::Idle => None,
+    }
+}
+
+/// PHP reads as much content as CONTENT_LENGTH says. The variable, where only the edge knows.
+fn length_unsaid(ticket: &Ticket) -> String {
+    let said = || memchr::memmem::find(&ticket.variables, b"CONTENT_LENGTH\0").is_some();
+    match ticket.body.size() {
+        Some(size) if size > 0 && !said() => format!("CONTENT_LENGTH\0{size}\0"),
+        _ => String::new(),
+    }
+}
+
+impl Exchange {
+    /// A piece of PHP's output.
+    fn take(&mut self, piece: Bytes) -> Result<(), LinkError> {
+        match &mut self.part {
+            Part::Head(collector) => match collector.take(piece).and_then(|found| {
+                found.map(|(lines, rest)| Ok((head::parse(lines)?, rest))).transpose()
+            }) {
+                Ok(Some((head, rest))) => {
+                    self.batch.head = Some(head);
+                    self.batch.content.add(rest);
+                    self.part = Part::Content;
+                }
+                Ok(None) => {}
+                Err(error) => {
+                    let cause = error.to_string();
+                    let _ = self.stream.answer(self.begun(), Err(error), 0, Bytes::new());
+                    return Err(LinkError::Given(cause));
+                }
+            },
+            Part::Content => self.batch.content.add(piece),
+        }
+        Ok(())
+    }
+
+    /// Hands on what the batch brought.
+    fn deliver(&mut self, wake: &Arc<Notify>) -> Result<(), LinkError> {
+        let Batch { head, content } = std::mem::take(&mut self.batch);
+        let content = content.into_bytes();
+        if let Some(head) = head {
+            self.stream.answer(self.begun(), Ok(head), content.len(), content)?;
+        } else if !content.is_empty() {
+            self.stream.data(content, wake)?;
+        }
+        Ok(())
+    }
+
+    fn end(mut self: Box<Exchange>, ended: Ended, wake: &Arc<Notify>) -> Result<(), LinkError> {
+        self.deliver(wake)?;
+        let now = Stamp::now();
+        let whole = matches!(self.part, Part::Content);
+        if let Ended::Refused(reason) = ended {
+            let cause = format!("PHP did not take the request on (FastCGI's reason {reason})");
+            let status = StatusCode::SERVICE_UNAVAILABLE;
+            self.stream.fail(Failure::new(Step::App, status, cause), wake);
+        } else if whole {
+            self.stream.end(now)?;
+        } else {
+            self.stream.ran(self.begun(), now);
+            let cause = "PHP ended the request without an answer";
+            self.stream.fail(Failure::new(Step::App, StatusCode::BAD_GATEWAY, cause), wake);
+        }
+        Ok(())
+    }
+
+    /// When PHP began: it says nothing of that, and was idle when the request was written.
+    fn begun(&self) -> Stamp {
+        self.begun.unwrap_or_default()
+    }
+}
+
+impl Content {
+    fn add(&mut self, piece: Bytes) {
+        if piece.is_empty() {
+            return;
+        }
+        *self = match std::mem::take(self) {
+            Content::None => Content::One(piece),
+            Content::One(first) => {
+                let mut joined = BytesMut::with_capacity(READ_BYTES);
+                joined.put_slice(&first);
+                joined.put_slice(&piece);
+                Content::Joined(joined)
+            }
+            Content::Joined(mut joined) => {
+                joined.put_slice(&piece);
+                Content::Joined(joined)
+            }
+        }
+    }
+
+    fn into_bytes(self) -> Bytes {
+        match self {
+            Content::None => Bytes::new(),
+            Content::One(piece) => piece,
+            Content::Joined(joined) => joined.freeze(),
+        }
+    }
+}
+
+/// What PHP is told besides the request itself. Some builds of php-cgi run nothing without
+/// REDIRECT_STATUS: a visitor, they think, might have called them directly.
+const SAID_TO_PHP: &[u8] =
+    b"GATEWAY_INTERFACE\0CGI/1.1\0SERVER_SOFTWARE\0davy\0REDIRECT_STATUS\x00200\0";
+const CLOSED: [io::ErrorKind; 2] = [io::ErrorKind::BrokenPipe, io::ErrorKind::ConnectionReset];
+const READ_BYTES: usize = 64 * 1024;
+const READ_BYTES_MIN: usize = 16 * 1024;
+
+#[cfg(test)]
+mod tests;
