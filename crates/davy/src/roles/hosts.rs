@@ -82,7 +82,11 @@ impl Hosts {
             .mounts
             .into_iter()
             .zip(folders)
-            .map(|(mount, folder)| web::Mount { prefix: mount.prefix, folder: Arc::new(folder) })
+            .map(|(mount, folder)| web::Mount {
+                prefix: mount.prefix,
+                folder: Arc::new(folder),
+                scripts: mount.scripts.map(Arc::from),
+            })
             .collect();
         let announced = Announced { workers: message.wanted, connected: host.queue.connected() };
         message.upstream.into_iter().for_each(|upstream| host.queue.reload(upstream));

@@ -98,7 +98,7 @@ impl Running {
         let (mounts, folders): (Vec<Mount>, Vec<BorrowedFd<'_>>) = self
             .folders
             .iter()
-            .map(|(prefix, folder)| (Mount { prefix: prefix.clone() }, folder.as_fd()))
+            .map(|(prefix, folder)| (Mount { prefix: prefix.clone(), scripts: None }, folder.as_fd()))
             .unzip();
         let message = ToEdge { upstream, wanted: self.wanted, mounts };
         if let Err(error) = edge.try_send(&message, &folders) {
