@@ -5,11 +5,13 @@
 //! ```text
 //!   settings: app = "…"
 //!   python        Django, Flask, WSGI
+//!   php           WordPress, Laravel, Symfony, index.php
 //!   files         public/index.html, index.html
 //! ```
 //! No user code runs, files over 1 MiB are not looked at, and the folder is seen through
 //! [`Folder`], so that the rules are pure.
 
+mod php;
 mod python;
 
 use std::fs::{self, File};
@@ -18,6 +20,7 @@ use std::path::Path;
 
 use crate::Error;
 
+pub use php::{Framework, Php};
 pub use python::Python;
 
 /// What detection sees of a project.
@@ -61,6 +64,8 @@ pub struct Found {
 pub enum Kind {
     /// Python, in davy's worker.
     Python(Python),
+    /// PHP, in php-fpm or php-cgi.
+    Php(Php),
     /// Files alone.
     Static,
 }
@@ -70,6 +75,7 @@ impl Kind {
     pub fn name(&self) -> &'static str {
         match self {
             Kind::Python(python) => python.name(),
+            Kind::Php(php) => php.framework.name(),
             Kind::Static => "static files",
         }
     }
@@ -87,8 +93,11 @@ impl Found {
 /// Finds out what lies in a folder.
 pub fn detect(folder: &dyn Folder, asked: Asked<'_>) -> Result<Found, Error> {
     let found = match asked.app {
-        None => python::find(folder)?.or_else(|| files(folder, asked.root)),
+        None => python::find(folder)?
+            .or_else(|| php::find(folder, asked.root))
+            .or_else(|| files(folder, asked.root)),
         Some("static") => files(folder, asked.root),
+        Some(app) if php::is_asked(app) => php::asked(folder, app, asked.root),
         Some(app) => python::asked(folder, app)?,
     };
     found.ok_or_else(|| Error::NotFound { looked_for: looked_for(asked.app) })
@@ -108,7 +117,11 @@ fn files(folder: &dyn Folder, root: Option<&str>) -> Option<Found> {
 fn looked_for(app: Option<&str>) -> String {
     match app {
         Some("static") => FILES_LOOKED_FOR.to_owned(),
-        None => format!("{}; {FILES_LOOKED_FOR}", python::looked_for(None)),
+        None => {
+            let (python, php) = (python::looked_for(None), php::looked_for(None));
+            format!("{python}; {php}; {FILES_LOOKED_FOR}")
+        }
+        Some(app) if php::is_asked(app) => php::looked_for(Some(app)).to_owned(),
         Some(app) => python::looked_for(Some(app)).to_owned(),
     }
 }

@@ -39,11 +39,12 @@ pub fn mounts(project: &Path, found: &Found, root: Option<&Path>) -> Vec<Mount> 
     let whole = match (root, &found.kind) {
         (Some(root), _) => at("/", project.join(root)),
         (None, Kind::Static) => at("/", beside.to_owned()),
+        (None, Kind::Php(php)) => at("/", project.join(&php.root)),
         (None, _) => at("/", project.join("public")),
     };
     let flask = match found.kind {
         Kind::Python(Python::Flask) => at("/static/", beside.join("static")),
-        Kind::Python(_) | Kind::Static => None,
+        Kind::Python(_) | Kind::Php(_) | Kind::Static => None,
     };
     flask.into_iter().chain(whole).collect()
 }

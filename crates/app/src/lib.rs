@@ -25,6 +25,7 @@ pub mod files;
 pub mod interpreter;
 mod key;
 mod output;
+pub mod php;
 mod program;
 pub mod variables;
 pub mod venv;

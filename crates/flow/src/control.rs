@@ -163,6 +163,8 @@ pub enum Upstream {
         socket: PathBuf,
         /// How many children it has. So many connections are kept: each belongs to one of them.
         connections: usize,
+        /// A file that is larger than so many bytes PHP will not take: worth a line in the log.
+        upload_bytes_max: u64,
     },
 }
 

@@ -19,6 +19,7 @@ pub(crate) mod head;
 mod peer;
 pub(crate) mod record;
 mod said;
+mod upload;
 
 use std::io;
 use std::pin::pin;
@@ -49,6 +50,8 @@ pub(crate) struct Connection {
     state: State,
     /// How many requests it was handed.
     handed: u32,
+    /// The largest file that PHP takes, by its settings.
+    upload_bytes_max: u64,
     /// It can't go on, for this reason.
     fault: Option<LinkError>,
     /// No longer listed: closes when its request is done.
@@ -100,7 +103,7 @@ enum Content {
 
 impl Connection {
     /// A connection that was just made; it greets.
-    pub(crate) fn new(socket: UnixStream) -> Connection {
+    pub(crate) fn new(socket: UnixStream, upload_bytes_max: u64) -> Connection {
         let mut outgoing = BytesMut::new();
         record::encode_request(&[], &mut outgoing);
         record::encode_end(&mut outgoing);
@@ -111,6 +114,7 @@ impl Connection {
             outgoing,
             state: State::Greeting,
             handed: 0,
+            upload_bytes_max,
             fault,
             leaving: false,
             pid: 0,
@@ -148,7 +152,8 @@ impl Connection {
     pub(crate) fn hand(&mut self, mut ticket: Ticket) -> Option<Upload> {
         ticket.trace.hand_to(self.pid);
         self.handed = self.handed.wrapping_add(1);
-        let length = length_unsaid(&ticket);
+        upload::warn_if_too_large(&ticket, self.upload_bytes_max);
+        let length = upload::length_unsaid(&ticket);
         let parts = [&ticket.variables[..], SAID_TO_PHP, length.as_bytes()];
         record::encode_request(&parts, &mut self.outgoing);
         let whole = match &ticket.body {
@@ -367,15 +372,6 @@ fn exchange(state: &mut State, number: u32) -> Option<&mut Exchange> {
     match state {
         State::Busy(exchange) if exchange.number == number => Some(exchange),
         State::Busy(_) | State::Greeting | State::Idle => None,
-    }
-}
-
-/// PHP reads as much content as CONTENT_LENGTH says. The variable, where only the edge knows.
-fn length_unsaid(ticket: &Ticket) -> String {
-    let said = || memchr::memmem::find(&ticket.variables, b"CONTENT_LENGTH\0").is_some();
-    match ticket.body.size() {
-        Some(size) if size > 0 && !said() => format!("CONTENT_LENGTH\0{size}\0"),
-        _ => String::new(),
     }
 }
 

@@ -456,8 +456,9 @@ impl Owner {
 fn addresses(upstream: Upstream) -> Vec<Address> {
     match upstream {
         Upstream::Frames { sockets } => sockets.into_iter().map(Address::Frames).collect(),
-        Upstream::FastCgi { socket, connections } => {
-            (0..connections).map(|number| Address::FastCgi(socket.clone(), number)).collect()
+        Upstream::FastCgi { socket, connections, upload_bytes_max } => {
+            let address = |number| Address::FastCgi(socket.clone(), number, upload_bytes_max);
+            (0..connections).map(address).collect()
         }
     }
 }

@@ -18,14 +18,14 @@ use crate::stream::Ticket;
 pub(crate) enum Address {
     /// A worker of davy's protocol, by its socket.
     Frames(PathBuf),
-    /// One of the connections to PHP's socket, numbered.
-    FastCgi(PathBuf, usize),
+    /// One of the connections to PHP's socket, numbered; and the largest file that PHP takes.
+    FastCgi(PathBuf, usize, u64),
 }
 
 impl Address {
     pub(crate) fn path(&self) -> &Path {
         match self {
-            Address::Frames(path) | Address::FastCgi(path, _) => path,
+            Address::Frames(path) | Address::FastCgi(path, ..) => path,
         }
     }
 }
@@ -51,7 +51,9 @@ impl Wire {
     pub(crate) fn new(address: &Address, socket: UnixStream) -> Wire {
         match address {
             Address::Frames(_) => Wire::Frames(Link::new(socket)),
-            Address::FastCgi(..) => Wire::FastCgi(Connection::new(socket)),
+            Address::FastCgi(_, _, upload_bytes_max) => {
+                Wire::FastCgi(Connection::new(socket, *upload_bytes_max))
+            }
         }
     }
 

@@ -116,7 +116,7 @@ pub(super) async fn watch(
             }
             Some(signal) = signals.recv() => match signal {
                 Signal::Kill => child.signal_group(signal),
-                Signal::Term => child.signal(signal),
+                Signal::Term | Signal::Quit => child.signal(signal),
             },
         }
     };

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
 
 use anyhow::bail;
+use app::php;
 use app::workers::{Event, Settings, Workers};
 use flow::control::{Mount, Peer, ToEdge, Upstream};
 use proc::Channel;
@@ -15,9 +17,26 @@ pub(crate) struct Running {
     folders: BTreeMap<String, OwnedFd>,
     edge: Option<Channel>,
     workers: Option<(Workers, mpsc::Receiver<Event>)>,
+    php: Option<Php>,
     /// How many workers there will be.
     wanted: usize,
     state: State,
+}
+
+/// What a site's PHP is, and for which folder.
+pub(crate) struct PhpSite {
+    pub(crate) settings: php::Settings,
+    /// The folder of its scripts, which is the one at `/`.
+    pub(crate) root: PathBuf,
+    pub(crate) upload_bytes_max: u64,
+}
+
+/// A site's PHP at work.
+struct Php {
+    server: php::Server,
+    events: mpsc::Receiver<php::Event>,
+    root: PathBuf,
+    upload_bytes_max: u64,
 }
 
 /// How far a site is.
@@ -33,13 +52,21 @@ enum State {
 impl Running {
     /// A site without workers so far.
     pub(crate) fn new(folders: BTreeMap<String, OwnedFd>, edge: Option<Channel>) -> Running {
-        Running { folders, edge, workers: None, wanted: 0, state: State::Starting }
+        Running { folders, edge, workers: None, php: None, wanted: 0, state: State::Starting }
     }
 
     /// Starts the workers; the edge is told when they are ready.
     pub(crate) fn start(&mut self, settings: Settings) {
         self.wanted = settings.count;
         self.workers = Some(Workers::start(settings));
+    }
+
+    /// Starts PHP; the edge is told when it is ready.
+    pub(crate) fn start_php(&mut self, site: PhpSite) {
+        let PhpSite { settings, root, upload_bytes_max } = site;
+        self.wanted = settings.children;
+        let (server, events) = php::Server::start(settings);
+        self.php = Some(Php { server, events, root, upload_bytes_max });
     }
 
     /// A site of files alone is ready at once.
@@ -58,6 +85,10 @@ impl Running {
 
     /// Waits for the workers to change, and tells the edge. An error: they can't be started.
     pub(crate) async fn changed(&mut self) -> anyhow::Result<()> {
+        if let Some(php) = &mut self.php {
+            let (event, upload_bytes_max) = (php.events.recv().await, php.upload_bytes_max);
+            return self.php_changed(event, upload_bytes_max).await;
+        }
         let event = match &mut self.workers {
             Some((_, events)) => events.recv().await,
             None => None,
@@ -73,8 +104,30 @@ impl Running {
         }
     }
 
+    async fn php_changed(
+        &mut self,
+        event: Option<php::Event>,
+        upload_bytes_max: u64,
+    ) -> anyhow::Result<()> {
+        match event {
+            Some(php::Event::Ready(socket)) => {
+                let connections = self.wanted;
+                self.state = State::Up(Upstream::FastCgi { socket, connections, upload_bytes_max });
+                self.announce();
+                Ok(())
+            }
+            // Requests wait in the queue for its successor, whose socket is another one.
+            Some(php::Event::Gone) => Ok(()),
+            Some(php::Event::Failed { error }) => bail!("{error}"),
+            None => std::future::pending().await,
+        }
+    }
+
     /// How the workers are.
     pub(crate) async fn status(&self) -> serde_json::Value {
+        if let Some(php) = &self.php {
+            return serde_json::json!({ "workers": [], "php": php.server.status() });
+        }
         match &self.workers {
             Some((workers, _)) => serde_json::json!({ "workers": workers.status().await }),
             None => serde_json::json!({ "workers": [] }),
@@ -83,8 +136,12 @@ impl Running {
 
     /// Lets the workers finish, and stops them.
     pub(crate) async fn drain(&self, deadline: Instant) {
+        let within = deadline.saturating_duration_since(Instant::now());
         if let Some((workers, _)) = &self.workers {
-            workers.drain(deadline.saturating_duration_since(Instant::now())).await;
+            workers.drain(within).await;
+        }
+        if let Some(php) = &self.php {
+            php.server.drain(within).await;
         }
     }
 
@@ -98,7 +155,11 @@ impl Running {
         let (mounts, folders): (Vec<Mount>, Vec<BorrowedFd<'_>>) = self
             .folders
             .iter()
-            .map(|(prefix, folder)| (Mount { prefix: prefix.clone(), scripts: None }, folder.as_fd()))
+            .map(|(prefix, folder)| {
+                let php = self.php.as_ref().filter(|_| prefix == "/");
+                let scripts = php.map(|php| php.root.clone());
+                (Mount { prefix: prefix.clone(), scripts }, folder.as_fd())
+            })
             .unzip();
         let message = ToEdge { upstream, wanted: self.wanted, mounts };
         if let Err(error) = edge.try_send(&message, &folders) {

@@ -3,6 +3,7 @@
 //! What differs by language lies in a module of its own, with the same few functions: `find`,
 //! `install`, `collect_files`, `start`.
 
+mod php;
 mod python;
 
 use std::collections::BTreeMap;
@@ -31,6 +32,8 @@ pub(crate) struct Site {
     scene: Scene,
     application: Application,
     env: Vec<(String, String)>,
+    /// The database that davy has for it.
+    access: Option<Access>,
     mounts: Vec<Mount>,
     edge: Option<Channel>,
 }
@@ -48,6 +51,7 @@ struct Scene {
 /// What runs the site's code.
 enum Application {
     Python(python::Project),
+    Php(php::Project),
     /// Nothing: the site has files alone.
     None,
 }
@@ -68,18 +72,21 @@ impl Site {
         let mounts = app::files::mounts(project, &found, config.root.as_deref());
         let own = Arc::new(Own::open()?);
         let scene = Scene { child: child.clone(), start, logs: logs.clone(), own, config, found };
-        let application = match scene.found.kind {
+        let application = match &scene.found.kind {
             Kind::Python(_) => Application::Python(python::Project::find(&scene).await?),
+            Kind::Php(site) => Application::Php(php::Project::find(&scene, site).await?),
             Kind::Static => Application::None,
         };
         child.done("found", scene.found.text(&application.runs_with()), None);
-        Ok(Site { scene, application, env: Vec::new(), mounts, edge: None })
+        let (env, access, edge) = (Vec::new(), None, None);
+        Ok(Site { scene, application, env, access, mounts, edge })
     }
 
     /// Installs the dependencies, unless nothing has changed since they were.
     pub(crate) async fn install(&mut self) -> anyhow::Result<()> {
         match &mut self.application {
             Application::Python(project) => project.install(&self.scene).await,
+            Application::Php(project) => project.install(&self.scene).await,
             Application::None => Ok(()),
         }
     }
@@ -117,6 +124,10 @@ impl Site {
             }
         };
         self.env = app::variables::environment(&variables, access.as_ref());
+        if let (Application::Php(_), Some(access)) = (&self.application, &access) {
+            php::Project::name_database(&mut self.env, access);
+        }
+        self.access = access;
         Ok(())
     }
 
@@ -143,7 +154,7 @@ impl Site {
     pub(crate) async fn collect_files(&mut self) -> anyhow::Result<()> {
         let mount = match &self.application {
             Application::Python(project) => project.collect_files(&self.scene, &self.env).await?,
-            Application::None => None,
+            Application::Php(_) | Application::None => None,
         };
         self.mounts.extend(mount);
         Ok(())
@@ -151,10 +162,13 @@ impl Site {
 
     /// Starts the workers. Without an application there are files alone.
     pub(crate) fn start(self) -> anyhow::Result<Running> {
-        let Site { scene, application, env, mounts, edge } = self;
+        let Site { scene, application, env, access, mounts, edge } = self;
         let mut running = Running::new(open(&scene.child, mounts)?, edge);
         match application {
             Application::Python(project) => running.start(project.workers(&scene, env)?),
+            Application::Php(project) => {
+                running.start_php(project.server(&scene, env, access.as_ref())?);
+            }
             Application::None => running.announce_files(),
         }
         Ok(running)
@@ -166,6 +180,7 @@ impl Application {
     fn runs_with(&self) -> Vec<String> {
         match self {
             Application::Python(project) => project.runs_with(),
+            Application::Php(project) => project.runs_with(),
             Application::None => Vec::new(),
         }
     }
@@ -174,6 +189,7 @@ impl Application {
     fn mysql_driver(&self) -> Option<&str> {
         match self {
             Application::Python(project) => project.mysql_driver(),
+            Application::Php(project) => project.mysql_driver(),
             Application::None => None,
         }
     }

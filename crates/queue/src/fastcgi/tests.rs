@@ -83,7 +83,7 @@ fn end() -> Vec<u8> {
 fn php(scene: &Scene, connections: usize) -> UnixListener {
     let socket = scene.socket("php");
     let listener = UnixListener::bind(&socket).unwrap();
-    scene.queue.reload(Upstream::FastCgi { socket, connections });
+    scene.queue.reload(Upstream::FastCgi { socket, connections, upload_bytes_max: 1 << 20 });
     listener
 }
 

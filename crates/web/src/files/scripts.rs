@@ -146,7 +146,7 @@ struct Folders {
     front: Vec<u8>,
 }
 
-/// Whether it lies where visitors' uploads lie: nothing there is ever run.
+/// Whether it lies where visitors' uploads lie, or packages: nothing there is ever run.
 fn is_of_uploads(path: &[u8]) -> bool {
     let lower = path.to_ascii_lowercase();
     let segments: Vec<&[u8]> = lower[1..].split(|byte| *byte == b'/').collect();
@@ -162,7 +162,15 @@ const INDEX: &[u8] = b"index.php";
 const HTACCESS: &[u8] = b".htaccess";
 const HTACCESS_BYTES_MAX: usize = 64 * 1024;
 /// Folders of uploads, wherever they lie.
-const UPLOADS: [&[u8]; 5] = [b"uploads", b"upload", b"user_uploads", b"userfiles", b"user_upload"];
+const UPLOADS: [&[u8]; 7] = [
+    b"uploads",
+    b"upload",
+    b"user_uploads",
+    b"userfiles",
+    b"user_upload",
+    b"vendor",
+    b"node_modules",
+];
 /// And those at the top: Laravel's link to its storage, TYPO3's files.
 const TOP_UPLOADS: [&[u8]; 2] = [b"storage", b"fileadmin"];
 /// How many times a path is taken apart, and how many folders are asked.

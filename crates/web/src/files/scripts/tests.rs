@@ -147,6 +147,7 @@ fn nothing_runs_below_folders_of_uploads() {
         "app/Uploads/x.php",
         "app/storage/x.php",
         "upload.php",
+        "vendor/phpunit/x.php",
     ]);
     for path in [
         "/wp-content/uploads/2024/x.php",
@@ -156,6 +157,7 @@ fn nothing_runs_below_folders_of_uploads() {
         "/storage/x.php",
         "/sites/default/files/x.php",
         "/app/Uploads/x.php",
+        "/vendor/phpunit/x.php",
     ] {
         assert_eq!(site.get(path), "nothing", "{path}");
     }
