@@ -8,7 +8,7 @@
 //!                         fd 1, 2: inherited, piped or closed
 //! ```
 //! No other descriptor is inherited; all others travel over the control [`Channel`]. This is the only
-//! crate that may use `unsafe` or `libc`; registering a descriptor with tokio is its one use of either.
+//! crate that may use `unsafe` or `libc`: to register a descriptor with tokio, and for one ioctl.
 
 mod backoff;
 mod channel;
@@ -19,6 +19,7 @@ mod lock;
 mod paths;
 mod ports;
 mod spawn;
+mod unread;
 
 pub use backoff::{Backoff, Readiness};
 pub use channel::{Channel, Door};
@@ -29,3 +30,4 @@ pub use lock::{Lock, Locked};
 pub use paths::{SOCKET_PATH_BYTES_MAX, private_folder, socket_folder};
 pub use ports::{Holder, Protocol, holder_of_port};
 pub use spawn::{Child, Limits, Output, Own, Spec, Stdin, run_spawn_role, spawn};
+pub use unread::unread;

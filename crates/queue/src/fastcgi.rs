@@ -4,12 +4,16 @@
 //! PHP has children, each is a worker to the queue, and nobody waits in PHP's own backlog:
 //!
 //! ```text
-//!   connected ──▶ Greeting ──END_REQUEST──▶ Idle ◀──END_REQUEST── Busy
-//!                 an empty request:           └───── a request ─────▲
-//!                 a child is there, and its pid
+//!   connected ──▶ Greeting ──END_REQUEST──▶ Idle ───── a request ────▶ Busy
+//!                 an empty request:           ▲                          │ END_REQUEST
+//!                 a child is there, and       '── read to its end ── Finishing
+//!                 its pid                                         fastcgi_finish_request()
 //! ```
 //! The greeting is a request without variables, which PHP answers without running anything. Until it
 //! is answered the connection waits in PHP's backlog, and is no worker.
+//!
+//! A script may end its answer and go on working. PHP reads the end of a request's content only on its
+//! way to the next one: as long as that is unread, the child is no idle worker.
 //!
 //! FastCGI knows no credit: what is not read here waits in the socket, and in time stops PHP. Nor
 //! can a request be taken back or ended early: if its visitor leaves, the connection is closed, which
@@ -22,6 +26,7 @@ mod said;
 mod upload;
 
 use std::io;
+use std::os::fd::{AsFd as _, BorrowedFd};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -30,11 +35,11 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use flow::{Body, Failure, Stamp, Step};
 use http::StatusCode;
 use http::response::Parts;
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, Interest};
 use tokio::net::UnixStream;
 use tokio::sync::{Notify, Semaphore};
 
-use crate::dispatch::Handing;
+use crate::dispatch::{Handing, JobKey};
 use crate::frame::REQUEST_WINDOW;
 use crate::link::{LinkError, News, Upload};
 use crate::stream::{Stream, Ticket};
@@ -48,6 +53,8 @@ pub(crate) struct Connection {
     incoming: BytesMut,
     outgoing: BytesMut,
     state: State,
+    /// How much the child has not read.
+    unread: fn(BorrowedFd<'_>) -> io::Result<usize>,
     /// How many requests it was handed.
     handed: u32,
     /// The largest file that PHP takes, by its settings.
@@ -64,6 +71,8 @@ enum State {
     Greeting,
     Idle,
     Busy(Box<Exchange>),
+    /// The answer has ended, and the child may still be at work.
+    Finishing(JobKey),
 }
 
 /// A request at PHP, and its answer.
@@ -103,7 +112,11 @@ enum Content {
 
 impl Connection {
     /// A connection that was just made; it greets.
-    pub(crate) fn new(socket: UnixStream, upload_bytes_max: u64) -> Connection {
+    pub(crate) fn new(
+        socket: UnixStream,
+        upload_bytes_max: u64,
+        unread: fn(BorrowedFd<'_>) -> io::Result<usize>,
+    ) -> Connection {
         let mut outgoing = BytesMut::new();
         record::encode_request(&[], &mut outgoing);
         record::encode_end(&mut outgoing);
@@ -113,6 +126,7 @@ impl Connection {
             incoming: BytesMut::new(),
             outgoing,
             state: State::Greeting,
+            unread,
             handed: 0,
             upload_bytes_max,
             fault,
@@ -134,8 +148,8 @@ impl Connection {
     /// Ready when there is something to read and room for it, or to be written.
     pub(crate) fn poll_ready(&self, context: &mut Context<'_>) -> Poll<()> {
         let readable = self.may_read() && self.socket.poll_read_ready(context).is_ready();
-        let writable =
-            !self.outgoing.is_empty() && self.socket.poll_write_ready(context).is_ready();
+        let writes = !self.outgoing.is_empty() || matches!(self.state, State::Finishing(_));
+        let writable = writes && self.socket.poll_write_ready(context).is_ready();
         if readable || writable || self.fault.is_some() { Poll::Ready(()) } else { Poll::Pending }
     }
 
@@ -143,7 +157,7 @@ impl Connection {
     fn may_read(&self) -> bool {
         match &self.state {
             State::Busy(exchange) => exchange.stream.window() >= self.incoming.len() + READ_BYTES,
-            State::Greeting | State::Idle => true,
+            State::Greeting | State::Idle | State::Finishing(_) => true,
         }
     }
 
@@ -241,7 +255,23 @@ impl Connection {
         if let State::Busy(exchange) = &mut self.state {
             exchange.stream.flow(wake);
         }
+        self.finish(news);
         Ok(())
+    }
+
+    /// A child that has read all of its request is there for the next one. The kernel wakes who
+    /// waits to write whenever something was read.
+    fn finish(&mut self, news: &mut Vec<News>) {
+        let State::Finishing(job) = self.state else { return };
+        let read =
+            self.socket.try_io(Interest::WRITABLE, || match (self.unread)(self.socket.as_fd())? {
+                0 => Ok(()),
+                _ => Err(io::ErrorKind::WouldBlock.into()),
+            });
+        if !matches!(read, Err(error) if error.kind() == io::ErrorKind::WouldBlock) {
+            self.state = State::Idle;
+            news.push(News::Ended(job, None));
+        }
     }
 
     /// What there is to read, if anything; polled, not tried, as in [`crate::link`].
@@ -271,11 +301,10 @@ impl Connection {
             (Record::End(_), State::Greeting) => news.push(News::Greeted(1)),
             // What it says to an empty request is nobody's.
             (_, State::Greeting) => self.state = State::Greeting,
-            (_, State::Idle) => return Err(LinkError::OutOfPlace),
+            (_, State::Idle | State::Finishing(_)) => return Err(LinkError::OutOfPlace),
             (Record::End(ended), State::Busy(exchange)) => {
-                let job = exchange.stream.job;
+                self.state = State::Finishing(exchange.stream.job);
                 exchange.end(ended, wake)?;
-                news.push(News::Ended(job, None));
                 // Content that PHP did not read would be taken for the next request's.
                 if !self.outgoing.is_empty() {
                     return Err(LinkError::Given("PHP did not read all of it".into()));
@@ -371,7 +400,7 @@ impl Connection {
 fn exchange(state: &mut State, number: u32) -> Option<&mut Exchange> {
     match state {
         State::Busy(exchange) if exchange.number == number => Some(exchange),
-        State::Busy(_) | State::Greeting | State::Idle => None,
+        _ => None,
     }
 }
 

@@ -23,6 +23,8 @@ mod stream;
 mod variables;
 mod wire;
 
+use std::io;
+use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use flow::Job;
@@ -39,11 +41,14 @@ pub struct Settings {
     pub waiting_max: usize,
     /// How long a request may wait for a worker before it is answered 503.
     pub wait_max: Duration,
+    /// How much of what was sent through a UNIX socket is not read yet. PHP that has not read the
+    /// end of a request is still at it, though it has ended its answer.
+    pub unread: fn(BorrowedFd<'_>) -> io::Result<usize>,
 }
 
 impl Default for Settings {
-    fn default() -> Self {
-        Settings { waiting_max: 1000, wait_max: Duration::from_secs(30) }
+    fn default() -> Settings {
+        Settings { waiting_max: 1000, wait_max: Duration::from_secs(30), unread: |_| Ok(0) }
     }
 }
 

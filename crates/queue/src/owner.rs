@@ -167,7 +167,8 @@ impl Owner {
                 // A connection that came too late for a list it no longer stands in is dropped.
                 if let Some(place) = self.places.get_mut(&address) {
                     *place = Place::Linked(self.next_link);
-                    self.links.insert(self.next_link, Wire::new(&address, socket));
+                    let link = Wire::new(&address, socket, &self.settings);
+                    self.links.insert(self.next_link, link);
                     self.next_link += 1;
                 }
             }

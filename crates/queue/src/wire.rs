@@ -8,6 +8,7 @@ use bytes::Bytes;
 use tokio::net::UnixStream;
 use tokio::sync::Notify;
 
+use crate::Settings;
 use crate::dispatch::JobKey;
 use crate::fastcgi::Connection;
 use crate::link::{Link, LinkError, News, Upload};
@@ -48,11 +49,11 @@ macro_rules! either {
 
 impl Wire {
     /// The link over a new connection.
-    pub(crate) fn new(address: &Address, socket: UnixStream) -> Wire {
+    pub(crate) fn new(address: &Address, socket: UnixStream, settings: &Settings) -> Wire {
         match address {
             Address::Frames(_) => Wire::Frames(Link::new(socket)),
             Address::FastCgi(_, _, upload_bytes_max) => {
-                Wire::FastCgi(Connection::new(socket, *upload_bytes_max))
+                Wire::FastCgi(Connection::new(socket, *upload_bytes_max, settings.unread))
             }
         }
     }

@@ -12,7 +12,11 @@ struct Scene(Dispatch);
 
 impl Scene {
     fn new(waiting_max: usize) -> Scene {
-        Scene(Dispatch::new(Settings { waiting_max, wait_max: Duration::from_millis(30) }))
+        Scene(Dispatch::new(Settings {
+            waiting_max,
+            wait_max: Duration::from_millis(30),
+            ..Settings::default()
+        }))
     }
 
     fn at(&mut self, ms: u64, event: Event) -> Vec<Action> {

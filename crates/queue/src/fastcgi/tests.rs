@@ -1,5 +1,7 @@
 //! The queue with PHP over real UNIX sockets; PHP's side is played record by record.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use bytes::Bytes;
 use flow::control::Upstream;
 use flow::{Answer, Response};
@@ -269,4 +271,29 @@ async fn a_head_that_can_not_be_passed_on_is_answered_and_the_connection_given_u
     let failure = answer.await.unwrap().unwrap_err();
     assert_eq!((failure.step, failure.status), (Step::Answer, StatusCode::BAD_GATEWAY));
     Child::accept(&listener).await;
+}
+
+/// What is left unread, in the test below: the kernel's word, which only another crate can ask for.
+static UNREAD: AtomicUsize = AtomicUsize::new(0);
+
+#[tokio::test]
+async fn a_child_that_has_ended_its_answer_gets_the_next_request_when_it_is_back() {
+    let unread = |_: BorrowedFd<'_>| Ok(UNREAD.load(Ordering::SeqCst));
+    let scene = Scene::with(crate::Settings { unread, ..crate::Settings::default() });
+    let listener = php(&scene, 1);
+    let mut child = Child::accept(&listener).await;
+    let first = scene.get();
+    child.socket.readable().await.unwrap();
+    UNREAD.store(8, Ordering::SeqCst);
+    // As after fastcgi_finish_request(): the answer has ended, and the request is not read to its end.
+    child.say(&[stdout(b"\r\nearly"), end()]).await;
+    assert_eq!(text(first).await, "200 early");
+    let second = scene.get();
+    tokio::time::sleep(std::time::Duration::from_millis(30)).await;
+    assert_eq!(scene.queue.status().await.waiting, 1, "the child is not free");
+    UNREAD.store(0, Ordering::SeqCst);
+    child.hear().await.unwrap();
+    child.hear().await.unwrap();
+    child.say(&[stdout(b"\r\nok"), end()]).await;
+    assert_eq!(text(second).await, "200 ok");
 }

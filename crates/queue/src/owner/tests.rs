@@ -23,7 +23,7 @@ impl Scene {
         Scene::with(Settings::default())
     }
 
-    fn with(settings: Settings) -> Scene {
+    pub(crate) fn with(settings: Settings) -> Scene {
         let (jobs, receiver) = mpsc::channel(64);
         let queue = Queue::start(settings, receiver);
         Scene { queue, jobs, folder: tempfile::tempdir().unwrap() }
@@ -286,7 +286,7 @@ async fn content_without_credit_ends_the_link_and_not_the_queue() {
 #[tokio::test(start_paused = true)]
 async fn a_request_that_waits_too_long_is_refused_with_a_time_to_retry() {
     let wait_max = Duration::from_millis(50);
-    let scene = Scene::with(Settings { waiting_max: 1, wait_max });
+    let scene = Scene::with(Settings { waiting_max: 1, wait_max, ..Settings::default() });
     let (first, second) = (scene.ask(Body::Empty), scene.ask(Body::Empty));
     let full = second.await.unwrap().unwrap_err();
     assert_eq!((full.step, full.status.as_u16()), (Step::Queue, 503));
