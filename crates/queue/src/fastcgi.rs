@@ -17,7 +17,7 @@
 //!
 //! FastCGI knows no credit: what is not read here waits in the socket, and in time stops PHP. Nor
 //! can a request be taken back or ended early: if its visitor leaves, the connection is closed, which
-//! PHP notices at its next output.
+//! PHP notices at its next output. A script may then go on (`ignore_user_abort`).
 
 pub(crate) mod head;
 mod peer;
@@ -84,6 +84,8 @@ struct Exchange {
     batch: Batch,
     /// When the first byte of the request was written, if it was.
     begun: Option<Stamp>,
+    /// Its visitor has gone.
+    abandoned: bool,
     /// Content of the request that is not written yet.
     unwritten: usize,
     said: Said,
@@ -196,6 +198,7 @@ impl Connection {
             part: Part::Head(Collector::default()),
             batch: Batch::default(),
             begun: None,
+            abandoned: false,
             unwritten: 0,
             said,
         }));
@@ -329,9 +332,7 @@ impl Connection {
     /// Makes room for what visitors took; a visitor who has gone takes the connection along.
     pub(crate) fn settle(&mut self) {
         let State::Busy(exchange) = &mut self.state else { return };
-        if exchange.stream.newly_abandoned() {
-            self.fault = Some(LinkError::Given("the visitor has gone".into()));
-        }
+        exchange.abandoned |= exchange.stream.newly_abandoned();
         // The window is larger by what was taken: that is all there is to tell.
         let _ = exchange.stream.credit();
     }
@@ -357,6 +358,10 @@ impl Connection {
         }
         if let State::Busy(exchange) = &mut self.state {
             exchange.stream.grant(std::mem::take(&mut exchange.unwritten));
+            // The request is out: PHP may go on with it, and is told by the end of the connection.
+            if exchange.abandoned {
+                return Err(LinkError::Given("the visitor has gone".into()));
+            }
         }
         Ok(())
     }
@@ -390,6 +395,9 @@ impl Connection {
     /// Ends the connection: what PHP was at gets a failure. Returns how many requests that were.
     pub(crate) fn close(self, error: &LinkError, wake: &Arc<Notify>) -> usize {
         let State::Busy(exchange) = self.state else { return 0 };
+        if exchange.abandoned {
+            return 0;
+        }
         let cause =
             format!("PHP (process {}) ended while it was at the request: {error}", self.pid);
         exchange.stream.fail(Failure::new(Step::App, StatusCode::BAD_GATEWAY, cause), wake);

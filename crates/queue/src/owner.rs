@@ -65,6 +65,17 @@ pub(crate) struct Owner {
     recalled: u64,
     /// Requests have come back that the policy may hand out again.
     returned: bool,
+    left: Left,
+}
+
+/// What becomes of a request whose visitor leaves before a worker has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Left {
+    /// It is forgotten.
+    Forgotten,
+    /// If it changes something it is run all the same: PHP applications send requests to themselves,
+    /// such as WordPress's cron, and do not wait for an answer.
+    PostsRun,
 }
 
 impl Owner {
@@ -89,6 +100,7 @@ impl Owner {
             handed: 0,
             recalled: 0,
             returned: false,
+            left: Left::Forgotten,
         }
     }
 
@@ -162,7 +174,13 @@ impl Owner {
 
     fn obey(&mut self, command: Command) {
         match command {
-            Command::Reload(upstream) => self.list(addresses(upstream)),
+            Command::Reload(upstream) => {
+                self.left = match upstream {
+                    Upstream::FastCgi { .. } => Left::PostsRun,
+                    Upstream::Frames { .. } => Left::Forgotten,
+                };
+                self.list(addresses(upstream));
+            }
             Command::Connected(address, socket) => {
                 // A connection that came too late for a list it no longer stands in is dropped.
                 if let Some(place) = self.places.get_mut(&address) {
@@ -256,11 +274,17 @@ impl Owner {
 
     /// Requests that nobody waits for any more go.
     fn forget_gone(&mut self) {
-        let gone = self.jobs.iter().filter(|(_, ticket)| ticket.reply.is_closed());
+        let gone = self.jobs.iter().filter(|(_, ticket)| self.is_forgotten(ticket));
         let left: Vec<JobKey> = gone.map(|(job, _)| *job).collect();
         // One of them may be handed out meanwhile: its ticket stays until all have left.
         left.iter().for_each(|job| self.step(Event::Left(*job)));
         left.iter().for_each(|job| drop(self.jobs.remove(job)));
+    }
+
+    /// Whether nobody waits for the request, and it need not be run.
+    fn is_forgotten(&self, ticket: &Ticket) -> bool {
+        let runs = self.left == Left::PostsRun && ticket.handing == Handing::Once;
+        ticket.reply.is_closed() && !runs
     }
 
     fn step(&mut self, event: Event) {
@@ -380,7 +404,7 @@ impl Owner {
     }
 
     fn hand(&mut self, job: JobKey, worker: usize) {
-        let ticket = self.jobs.remove(&job).filter(|ticket| !ticket.reply.is_closed());
+        let ticket = self.jobs.remove(&job).filter(|ticket| !self.is_forgotten(ticket));
         // Nobody waits for it any more, and the worker has not heard of it.
         let Some(ticket) = ticket else { return self.step(Event::Ended(worker, job, None)) };
         // The worker may have gone away since the policy chose it.

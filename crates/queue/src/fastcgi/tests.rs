@@ -193,6 +193,18 @@ async fn a_visitor_who_leaves_ends_the_connection_and_another_one_is_made() {
 }
 
 #[tokio::test]
+async fn a_post_runs_though_its_visitor_has_left_and_a_get_does_not() {
+    let scene = Scene::new();
+    let listener = php(&scene, 1);
+    let mut child = Child::accept(&listener).await;
+    drop(scene.get());
+    drop(scene.ask(Body::Full(Bytes::from_static(b"doing_cron"))));
+    let read = child.hear().await.unwrap();
+    assert_eq!(read.content, b"doing_cron");
+    assert!(child.record().await.is_none(), "PHP learns that nobody waits");
+}
+
+#[tokio::test]
 async fn a_get_goes_to_another_child_once_if_one_dies_and_a_post_does_not() {
     let scene = Scene::new();
     let listener = php(&scene, 1);
