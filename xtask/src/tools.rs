@@ -25,6 +25,8 @@ enum Kind {
     Program,
     /// A module of Python's; Debian keeps one of its standard library apart.
     PythonModule,
+    /// A file, by its path.
+    File,
 }
 
 /// Makes sure that these tools are there.
@@ -64,6 +66,7 @@ fn missing<'a>(tools: &'a [Tool], path: &OsStr) -> Vec<&'a Tool> {
     let is_there = |tool: &&Tool| match tool.kind {
         Kind::Program => is_on(path, tool.name),
         Kind::PythonModule => has_module(path, tool.name),
+        Kind::File => Path::new(tool.name).is_file(),
     };
     tools.iter().filter(|tool| !is_there(tool)).collect()
 }
@@ -105,13 +108,21 @@ const APT_GET: &[&str] = &[
 ];
 
 /// What the tests use.
-pub(crate) const FOR_TESTS: [Tool; 7] = [
+pub(crate) const FOR_TESTS: [Tool; 10] = [
     PYTHON,
     ENSUREPIP,
     Tool { kind: Kind::Program, name: "dig", package: "bind9-dnsutils" },
     Tool { kind: Kind::Program, name: "curl", package: "curl" },
     Tool { kind: Kind::Program, name: "mariadb", package: "mariadb-client-core" },
     Tool { kind: Kind::Program, name: "debootstrap", package: "debootstrap" },
+    // davy starts PHP itself: whether the system's own services run is all the same.
+    Tool { kind: Kind::Program, name: "php-fpm8.2", package: "php8.2-fpm" },
+    Tool { kind: Kind::Program, name: "php-cgi8.2", package: "php8.2-cgi" },
+    Tool {
+        kind: Kind::File,
+        name: "/etc/php/8.2/mods-available/mysqli.ini",
+        package: "php8.2-mysql",
+    },
     // It brings Chromium along.
     Tool { kind: Kind::Program, name: "chromedriver", package: "chromium-driver" },
 ];

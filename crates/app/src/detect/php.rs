@@ -117,7 +117,7 @@ fn laravel(folder: &dyn Folder) -> Option<Found> {
         setting("DB_HOST").is_some_and(|host| !matches!(&*host, "127.0.0.1" | "localhost" | ""));
     let database =
         setting("DB_CONNECTION").filter(|it| !own && matches!(&**it, "mysql" | "mariadb"));
-    let database = database.map(|setting| format!("Laravel's DB_CONNECTION={setting}"));
+    let database = database.map(|_| "Laravel's mysql".to_owned());
     let reason = "there are artisan and public/index.php".to_owned();
     Some(found(Framework::Laravel, "public", "artisan", reason, database))
 }
@@ -139,9 +139,9 @@ fn plain(folder: &dyn Folder, root: Option<&str>) -> Option<Found> {
         let file = below(root, "index.php");
         let text = folder.text(&file)?;
         let database = composer_names(folder, &["ext-mysqli", "ext-pdo_mysql", "doctrine/dbal"]);
-        let called = ["mysqli", "mysql:host", "mysql:unix_socket"];
-        let called = called.iter().find(|name| text.contains(**name));
-        let database = database.or_else(|| called.map(|name| format!("{name} in {file}")));
+        let calls = [("mysqli", "mysqli"), ("mysql:", "PDO for MySQL")];
+        let called = calls.iter().find(|(sign, _)| text.contains(sign));
+        let database = database.or_else(|| called.map(|(_, name)| (*name).to_owned()));
         let reason = format!("there is {file}");
         Some(found(Framework::Plain, root, &file, reason, database))
     })

@@ -46,7 +46,7 @@ fn frameworks_are_known_by_their_files_and_have_their_roots() {
         [("artisan", ""), ("public/index.php", ""), (".env", "A=1\nDB_CONNECTION=mysql\n")];
     assert_eq!(
         found(&laravel),
-        "Laravel (artisan) root public db Laravel's DB_CONNECTION=mysql: \
+        "Laravel (artisan) root public db Laravel's mysql: \
          there are artisan and public/index.php"
     );
     let sqlite =
@@ -70,7 +70,7 @@ fn frameworks_are_known_by_their_files_and_have_their_roots() {
 fn plain_php_is_known_by_its_index() {
     assert_eq!(
         found(&[("index.php", "<?php new mysqli();"), ("index.html", "")]),
-        "PHP (index.php) root . db mysqli in index.php: there is index.php"
+        "PHP (index.php) root . db mysqli: there is index.php"
     );
     assert_eq!(
         found(&[("index.php", ""), ("public/index.php", "")]),
