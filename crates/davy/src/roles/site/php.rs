@@ -124,7 +124,7 @@ impl Project {
         if self.site.framework == Framework::WordPress && lacking {
             let text = "there is no wp-config.php: docs/php.md has one of ten lines that reads the \
                         database from the environment";
-            scene.child.warn("php", text.to_owned());
+            scene.child.warn("php", text);
         }
     }
 }
