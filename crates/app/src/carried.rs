@@ -22,9 +22,16 @@ pub fn write_worker(state: &Path) -> Result<PathBuf, Error> {
     Ok(folder.join("main.py"))
 }
 
-/// What starts a worker for `callable` (`module:callable`).
-pub fn worker_argv(python: &Path, main: &Path, callable: &str) -> Vec<OsString> {
-    vec![python.into(), main.into(), callable.into()]
+/// What starts a worker for `callable` (`module:callable`), and how many requests it runs at a time
+/// if that is a WSGI application.
+pub fn worker_argv(
+    python: &Path,
+    main: &Path,
+    callable: &str,
+    threads: Option<u16>,
+) -> Vec<OsString> {
+    let threads = threads.unwrap_or(1).to_string();
+    vec![python.into(), main.into(), callable.into(), "--threads".into(), threads.into()]
 }
 
 fn write_to(state: &Path, folder: &Path) -> io::Result<()> {
@@ -40,10 +47,18 @@ fn write_to(state: &Path, folder: &Path) -> io::Result<()> {
     }
 }
 
-const FILES: [(&str, &str); 5] = [
+const FILES: [(&str, &str); 13] = [
+    ("asgi.py", include_str!("../workers/python/asgi.py")),
+    ("interface.py", include_str!("../workers/python/interface.py")),
+    ("lifespan.py", include_str!("../workers/python/lifespan.py")),
+    ("loop.py", include_str!("../workers/python/loop.py")),
     ("main.py", include_str!("../workers/python/main.py")),
     ("output.py", include_str!("../workers/python/output.py")),
+    ("rfc6455.py", include_str!("../workers/python/rfc6455.py")),
     ("server.py", include_str!("../workers/python/server.py")),
+    ("streams.py", include_str!("../workers/python/streams.py")),
+    ("threads.py", include_str!("../workers/python/threads.py")),
+    ("websocket.py", include_str!("../workers/python/websocket.py")),
     ("wire.py", include_str!("../workers/python/wire.py")),
     ("wsgi.py", include_str!("../workers/python/wsgi.py")),
 ];

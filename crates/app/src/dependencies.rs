@@ -1,17 +1,22 @@
-//! What a project depends on: the names in requirements.txt (with the files it includes) or in
-//! `[project].dependencies` of pyproject.toml.
+//! What a project depends on: the names in requirements.txt (with the files it includes), or in
+//! pyproject.toml, with uv.lock or poetry.lock beside it.
 //!
 //! pip alone understands these files fully; here they are read for two things: a key that changes
 //! whenever they do, and the names, so that a MySQL driver among them can be seen. Lines that name
 //! no package (options, URLs, paths) count for the key and stay pip's business.
-//! Limits: 1 MiB a file, 64 files.
+//! Limits: 1 MiB a file, 64 files, a lock of 16 MiB.
 
+mod locked;
+
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Component, Path, PathBuf};
 
 use crate::Error;
 use crate::key::Key;
+
+pub(crate) use locked::Tool;
 
 /// A project's dependencies.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +33,13 @@ pub(crate) enum Wanted {
     Nothing,
     Requirements,
     Project(Vec<String>),
+    Locked {
+        tool: Tool,
+        /// Where the tool is; None: that was not looked up.
+        program: Option<PathBuf>,
+        /// What pyproject.toml lists for every tool; None: nothing, as it knows this one alone.
+        listed: Option<Vec<String>>,
+    },
 }
 
 impl Dependencies {
@@ -37,7 +49,7 @@ impl Dependencies {
             return requirements(&|file| read(project, file));
         }
         match read(project, Path::new(PYPROJECT)) {
-            Ok(text) => pyproject(&text),
+            Ok(text) => with_lock(project, pyproject(&text)?, &text),
             Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
                 Ok(Dependencies { wanted: Wanted::Nothing, names: Vec::new(), key: Key::new() })
             }
@@ -51,7 +63,33 @@ impl Dependencies {
             Wanted::Nothing => None,
             Wanted::Requirements => Some(REQUIREMENTS),
             Wanted::Project(_) => Some(PYPROJECT),
+            Wanted::Locked { tool, .. } => Some(tool.file()),
         }
+    }
+
+    /// The same with the tool of its lock, if there is a lock, looked up on a PATH. Without the
+    /// tool the lock is not used, and the text says so; an error where nothing else can be.
+    pub fn with_tool(mut self, path: &OsStr) -> Result<(Dependencies, Option<String>), Error> {
+        let Wanted::Locked { tool, ref mut program, ref mut listed } = self.wanted else {
+            return Ok((self, None));
+        };
+        *program = tool.on(path);
+        if program.is_some() {
+            // What it installs is not what is installed without it.
+            self.key = self.key.with(tool.name().as_bytes());
+            return Ok((self, None));
+        }
+        let (name, file, advice) = (tool.name(), tool.file(), tool.advice());
+        let Some(listed) = listed.take() else {
+            let reason = format!(
+                "there is no {name} on the PATH. {advice}, or list the packages \
+                in requirements.txt"
+            );
+            return Err(wrong(file, reason));
+        };
+        let note = format!("{file} is not used: there is no {name} on the PATH. {advice}");
+        self.wanted = if listed.is_empty() { Wanted::Nothing } else { Wanted::Project(listed) };
+        Ok((self, Some(note)))
     }
 
     /// The packages' names, normalised (PEP 503).
@@ -101,6 +139,41 @@ fn requirements(read: ReadFile<'_>) -> Result<Dependencies, Error> {
         seen.push(file);
     }
     Ok(Dependencies { wanted, names, key })
+}
+
+/// What pyproject.toml lists, by the lock beside it if there is one.
+fn with_lock(project: &Path, found: Dependencies, text: &str) -> Result<Dependencies, Error> {
+    let Some(tool) = Tool::ALL.into_iter().find(|tool| project.join(tool.file()).is_file()) else {
+        return Ok(found);
+    };
+    // A lock of hundreds of packages is longer than a file that a person writes.
+    let lock = read_up_to(LOCK_BYTES_MAX, project, Path::new(tool.file()))?;
+    let Dependencies { wanted, mut names, key } = found;
+    let mut listed = match wanted {
+        Wanted::Project(listed) => Some(listed),
+        _ => Some(Vec::new()),
+    };
+    let poetrys = poetry_names(text);
+    if listed.as_ref().is_some_and(Vec::is_empty) && !poetrys.is_empty() {
+        (listed, names) = (None, poetrys);
+    }
+    let key = key.with(text.as_bytes()).with(lock.as_bytes());
+    Ok(Dependencies { wanted: Wanted::Locked { tool, program: None, listed }, names, key })
+}
+
+/// The names in `[tool.poetry.dependencies]`, where projects of poetry 1 have them.
+fn poetry_names(text: &str) -> Vec<String> {
+    let table: Option<toml::Table> = toml::from_str(text).ok();
+    let tables = ["tool", "poetry", "dependencies"];
+    let listed = table.and_then(|table| {
+        let mut value = toml::Value::Table(table);
+        for name in tables {
+            value = value.get(name)?.clone();
+        }
+        value.as_table().cloned()
+    });
+    let names = listed.into_iter().flat_map(|table| table.into_iter().map(|(name, _)| name));
+    names.filter(|name| name != "python").collect()
 }
 
 /// Reads `[project].dependencies`.
@@ -206,14 +279,19 @@ fn normalised(name: &str) -> String {
 }
 
 fn read(project: &Path, file: &Path) -> Result<String, Error> {
+    read_up_to(FILE_BYTES_MAX, project, file)
+}
+
+fn read_up_to(bytes_max: u64, project: &Path, file: &Path) -> Result<String, Error> {
     let path = project.join(file);
     let about = fs::metadata(&path).map_err(Error::io(&path))?;
-    if !about.is_file() || about.len() > FILE_BYTES_MAX {
-        return Err(wrong(&file.display().to_string(), "not a file of at most 1 MiB"));
+    if !about.is_file() || about.len() > bytes_max {
+        let reason = format!("not a file of at most {} MiB", bytes_max >> 20);
+        return Err(wrong(&file.display().to_string(), reason));
     }
     let mut bytes = Vec::new();
     let opened = File::open(&path).map_err(Error::io(&path))?;
-    opened.take(FILE_BYTES_MAX).read_to_end(&mut bytes).map_err(Error::io(&path))?;
+    opened.take(bytes_max).read_to_end(&mut bytes).map_err(Error::io(&path))?;
     Ok(String::from_utf8_lossy(&bytes).trim_start_matches('\u{feff}').to_owned())
 }
 
@@ -226,11 +304,13 @@ pub(crate) fn fuzz(bytes: &[u8]) {
     // Only a panic, or not coming to an end, would be a fault here.
     let _ = requirements(&|_| Ok(text.to_string()));
     let _ = pyproject(&text);
+    let _ = poetry_names(&text);
 }
 
 const REQUIREMENTS: &str = "requirements.txt";
 const PYPROJECT: &str = "pyproject.toml";
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
+const LOCK_BYTES_MAX: u64 = 16 * 1024 * 1024;
 const FILES_MAX: usize = 64;
 
 /// Packages that speak MySQL, or bring one along that does; normalised.

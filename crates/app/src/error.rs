@@ -23,25 +23,16 @@ pub enum Error {
          callable, like \"module:callable\" or \"module:create_app()\""
     )]
     App(String),
-    /// An application that does not speak WSGI.
+    /// Django without the callable that was asked for.
     #[error(
-        "{file} uses {framework}, which speaks ASGI; davy runs WSGI applications so far.\n\
-         If the project has a WSGI callable, name it in davy.toml: app = \"module:callable\""
-    )]
-    Asgi {
-        /// Where it was seen.
-        file: String,
-        /// The framework.
-        framework: &'static str,
-    },
-    /// Django without a WSGI callable.
-    #[error(
-        "manage.py speaks of the settings {settings}, but no wsgi.py with an `application` lies \
+        "manage.py speaks of the settings {settings}, but no {entry} with an `application` lies \
          beside them.\nName the callable in davy.toml: app = \"module:callable\""
     )]
     NoDjangoCallable {
         /// The settings module.
         settings: String,
+        /// The file that was looked for.
+        entry: String,
     },
     /// Dependencies that can't be understood.
     #[error("{file}: {reason}")]
@@ -51,6 +42,15 @@ pub enum Error {
         /// What is wrong, and what to do.
         reason: String,
     },
+    /// A time zone that the machine does not know.
+    #[error(
+        "there is no time zone {zone:?} on this machine.\nWrite it like `Europe/Berlin`, or \
+         install the zones (Debian, Ubuntu: apt install tzdata)"
+    )]
+    UnknownZone {
+        /// Its name.
+        zone: String,
+    },
     /// There is no interpreter.
     #[error(
         "no python3 on the PATH ({path}).\nInstall Python 3.9 or newer (Debian, Ubuntu: apt \
@@ -59,6 +59,17 @@ pub enum Error {
     NoPython {
         /// The PATH that was searched.
         path: String,
+    },
+    /// There is none of the version that the project asks for.
+    #[error(
+        ".python-version asks for Python {version}, and no such python is on the PATH{seen}.\n\
+         Install Python {version}, or change or remove .python-version"
+    )]
+    NoSuchPython {
+        /// The version, as `3.12`.
+        version: String,
+        /// What is there instead.
+        seen: String,
     },
     /// The interpreter does not do.
     #[error("{}: {reason}", .path.display())]

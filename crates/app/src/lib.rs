@@ -10,6 +10,7 @@
 //!   variables     its environment          DATABASE_URL ...
 //!   files         its static files         collectstatic -> mounts for the web step
 //!   workers       its processes            sockets for the queue step
+//!   jobs, cron    what runs beside them
 //! ```
 //! The worker itself is Python (`workers/python/`), carried in the binary ([`carried`]) and run by
 //! the project's own interpreter; docs/worker-protocol.md is all that it and
@@ -18,11 +19,13 @@
 //! Nothing here reads davy's own files or its environment, and nothing here answers requests.
 
 pub mod carried;
+pub mod cron;
 pub mod dependencies;
 pub mod detect;
 mod error;
 pub mod files;
 pub mod interpreter;
+pub mod jobs;
 mod key;
 mod output;
 pub mod php;

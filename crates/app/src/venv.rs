@@ -19,7 +19,7 @@ use std::time::{Duration, SystemTime};
 
 use proc::Own;
 
-use crate::dependencies::{Dependencies, Wanted};
+use crate::dependencies::{Dependencies, Tool, Wanted};
 use crate::interpreter::{Interpreter, Pip};
 use crate::key::Key;
 use crate::program::Program;
@@ -106,6 +106,9 @@ async fn make(
 ) -> Result<(), Error> {
     progress("making the environment");
     remove(part).map_err(Error::io(part))?;
+    if let Wanted::Locked { tool, program: Some(program), .. } = request.dependencies.wanted() {
+        return make_locked(request, *tool, program, part, progress).await;
+    }
     let mut argv: Vec<OsString> =
         vec![(&request.interpreter.path).into(), "-m".into(), "venv".into()];
     let pip: [OsString; 2] = match request.interpreter.pip {
@@ -118,25 +121,62 @@ async fn make(
         }
     };
     argv.push(part.into());
-    run(request, "python -m venv", argv, VENV_LIMIT, progress).await?;
+    run(request, "python -m venv", argv, &[], VENV_LIMIT, progress).await?;
     let mut argv: Vec<OsString> = vec![python_in(part).into()];
     argv.extend(pip);
     argv.extend(["install", "--disable-pip-version-check", "--no-input", "-r"].map(Into::into));
     argv.push(requirements(request, part)?.into());
     let what = format!("pip install ({})", request.dependencies.file().unwrap_or_default());
-    run(request, &what, argv, PIP_LIMIT, progress).await.map_err(with_advice)
+    run(request, &what, argv, &[], PIP_LIMIT, progress).await.map_err(with_advice)
+}
+
+/// Lets the tool that wrote the lock install by it, without what is for development alone. uv makes
+/// the venv itself; poetry takes one that is active. Neither needs pip.
+async fn make_locked(
+    request: &Request<'_>,
+    tool: Tool,
+    program: &Path,
+    part: &Path,
+    progress: Progress<'_>,
+) -> Result<(), Error> {
+    let python = request.interpreter.path.as_os_str();
+    let install: &[&str] = match tool {
+        Tool::Uv => &["sync", "--frozen", "--no-dev", "--python"],
+        Tool::Poetry => &["install", "--no-interaction", "--no-root", "--only", "main"],
+    };
+    let mut argv: Vec<OsString> = vec![program.into()];
+    argv.extend(install.iter().map(Into::into));
+    let folder = match tool {
+        Tool::Uv => {
+            argv.push(python.into());
+            ("UV_PROJECT_ENVIRONMENT", part)
+        }
+        Tool::Poetry => {
+            let mut venv: Vec<OsString> = vec![python.into()];
+            venv.extend(["-m", "venv", "--without-pip"].map(Into::into));
+            venv.push(part.into());
+            run(request, "python -m venv", venv, &[], VENV_LIMIT, progress).await?;
+            ("VIRTUAL_ENV", part)
+        }
+    };
+    let what = format!("{} {} ({})", tool.name(), install[0], tool.file());
+    run(request, &what, argv, &[folder], PIP_LIMIT, progress).await.map_err(with_advice)
 }
 
 async fn run(
     request: &Request<'_>,
     what: &str,
     argv: Vec<OsString>,
+    folders: &[(&str, &Path)],
     limit: Duration,
     progress: Progress<'_>,
 ) -> Result<(), Error> {
     // What a shell's own venv has set would mislead this one.
     let env = [("VIRTUAL_ENV", None), ("PYTHONHOME", None), ("PYTHONUNBUFFERED", Some("1".into()))];
-    let env = env.map(|(name, value)| (name.into(), value)).to_vec();
+    let mut env: Vec<(OsString, Option<OsString>)> =
+        env.map(|(name, value)| (name.into(), value)).to_vec();
+    env.retain(|(name, _)| !folders.iter().any(|(folder, _)| name == folder));
+    env.extend(folders.iter().map(|(name, folder)| ((*name).into(), Some((*folder).into()))));
     Program { what, argv, env, dir: request.project, limit }.run(request.own, progress).await
 }
 
@@ -148,7 +188,9 @@ fn requirements(request: &Request<'_>, part: &Path) -> Result<PathBuf, Error> {
             fs::write(&file, lines.join("\n") + "\n").map_err(Error::io(&file))?;
             Ok(file)
         }
-        Wanted::Nothing | Wanted::Requirements => Ok(request.project.join("requirements.txt")),
+        Wanted::Nothing | Wanted::Requirements | Wanted::Locked { .. } => {
+            Ok(request.project.join("requirements.txt"))
+        }
     }
 }
 
@@ -247,7 +289,7 @@ const ADVICE: [(&str, &str); 6] = [
         "Check the package's name and version, and that it is made for this Python.",
     ),
 ];
-const ELSE: &str = "Mend what pip complains of and start davy again.";
+const ELSE: &str = "Mend what it complains of and start davy again.";
 
 #[cfg(test)]
 mod tests;

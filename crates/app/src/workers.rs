@@ -13,7 +13,10 @@
 //! It never reads what passes through the sockets: that is between the edge and the worker.
 
 mod child;
+mod memory;
 mod plan;
+mod slow;
+mod status;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -23,12 +26,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flow::Stamp;
-use proc::{Own, Signal};
-use serde::Serialize;
+use flow::control::{AtWork, FromEdge};
+use proc::{Own, Readiness, Signal};
 use tokio::sync::{mpsc, oneshot};
 
 use child::{Lines, News, socket_of};
-use plan::{Action, Plan, Run, State};
+use plan::{Action, Plan, Run};
+pub use plan::{Pool, Reason, Recycling};
+pub use slow::SlowLog;
+pub use status::{Status, WorkerStatus};
 
 /// Takes a worker's number (0: the site's) and a line of its output.
 pub type Sink = Arc<dyn Fn(usize, &str) + Send + Sync>;
@@ -39,7 +45,9 @@ pub struct Settings {
     /// davy's own executable.
     pub own: Arc<Own>,
     /// How many workers.
-    pub count: usize,
+    pub pool: Pool,
+    /// After what one is replaced.
+    pub recycling: Recycling,
     /// What starts one, see [`crate::carried::worker_argv`].
     pub argv: Vec<OsString>,
     /// Variables added to the inherited environment, see [`crate::variables::environment`].
@@ -51,6 +59,8 @@ pub struct Settings {
     pub run: PathBuf,
     /// Where the workers' lines go: at most 8 KiB each, at most 1,000 in a second.
     pub output: Sink,
+    /// Where goes what workers do that take long.
+    pub slow: SlowLog,
 }
 
 /// What is told about workers.
@@ -65,21 +75,6 @@ pub enum Event {
     },
 }
 
-/// How a worker stands.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Status {
-    /// Its number, from 1.
-    pub worker: usize,
-    /// Its process, if there is one.
-    pub pid: Option<u32>,
-    /// `waiting`, `starting`, `ready`, `stopping` or `ended`.
-    pub state: &'static str,
-    /// When the process was started, if there is one.
-    pub started: Option<Stamp>,
-    /// How many times it was started again.
-    pub restarts: u32,
-}
-
 /// A site's running workers. Dropped, it kills them.
 #[derive(Debug)]
 pub struct Workers {
@@ -87,7 +82,8 @@ pub struct Workers {
 }
 
 enum Order {
-    Status(oneshot::Sender<Vec<Status>>),
+    Status(oneshot::Sender<Status>),
+    Edge(FromEdge),
     Drain(Duration, oneshot::Sender<()>),
 }
 
@@ -101,8 +97,14 @@ impl Workers {
         (Workers { orders }, for_wiring)
     }
 
+    /// What the edge says of the workers and of what is asked of them.
+    pub async fn hear(&self, message: FromEdge) {
+        // A supervisor that has ended has no use for it.
+        let _ = self.orders.send(Order::Edge(message)).await;
+    }
+
     /// How each worker stands; empty when all was drained and told.
-    pub async fn status(&self) -> Vec<Status> {
+    pub async fn status(&self) -> Status {
         let (reply, answer) = oneshot::channel();
         let _ = self.orders.send(Order::Status(reply)).await;
         answer.await.unwrap_or_default()
@@ -136,7 +138,9 @@ struct Supervisor {
 struct Process {
     pid: u32,
     signals: mpsc::Sender<Signal>,
-    overdue: bool,
+    /// What became of it by our hand, for the log.
+    fate: Option<&'static str>,
+    stack: slow::Stack,
 }
 
 /// How a process ended, and its last lines.
@@ -149,7 +153,7 @@ struct End {
 impl Supervisor {
     fn new(settings: Settings, news: mpsc::Sender<News>) -> Supervisor {
         Supervisor {
-            plan: Plan::new(settings.count),
+            plan: Plan::new(settings.pool, settings.recycling),
             processes: BTreeMap::new(),
             lines: Arc::new(Lines::new(settings.output.clone())),
             news,
@@ -170,6 +174,9 @@ impl Supervisor {
         let mut drops = pin!(lines.tell_drops());
         let mut drained = Vec::new();
         let mut dropped = false;
+        let weighs = self.settings.recycling.memory.is_some();
+        let mut weigh = tokio::time::interval(memory::EVERY);
+        weigh.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         self.step(plan::Event::Tick, End::default());
         while !self.finished || self.has_untold() {
             let (due, untold) = (self.plan.due(), self.has_untold());
@@ -177,6 +184,7 @@ impl Supervisor {
             tokio::select! {
                 order = orders.recv(), if !dropped => match order {
                     Some(Order::Status(reply)) => drop(reply.send(self.status())),
+                    Some(Order::Edge(message)) => self.hear_edge(message),
                     Some(Order::Drain(within, done)) => {
                         drained.push(done);
                         self.drain(within);
@@ -191,6 +199,7 @@ impl Supervisor {
                 () = tokio::time::sleep(wait), if due.is_some() => {
                     self.step(plan::Event::Tick, End::default());
                 }
+                _ = weigh.tick(), if weighs => self.weigh(),
                 never = &mut drops => match never {},
             }
             if self.finished {
@@ -208,11 +217,60 @@ impl Supervisor {
         match news {
             News::Ready(run) => self.step(plan::Event::Ready(run), End::default()),
             News::Ended { run, how, told } => {
-                let overdue = self.processes.remove(&run.worker).is_some_and(|it| it.overdue);
-                let how = if overdue { "not ready within 60 s".to_owned() } else { how };
+                let fate = self.processes.remove(&run.worker).and_then(|process| process.fate);
+                let how = fate.map_or(how, str::to_owned);
                 self.step(plan::Event::Ended(run), End { how, told });
             }
         }
+    }
+
+    fn hear_edge(&mut self, message: FromEdge) {
+        match message {
+            FromEdge::Report { demand, served } => {
+                for of in served {
+                    if let Some(run) = self.run_of(of.pid) {
+                        self.step(plan::Event::Served(run, of.requests), End::default());
+                    }
+                }
+                self.step(plan::Event::Demand(demand), End::default());
+            }
+            FromEdge::Slow(work) => self.look_at(work),
+            FromEdge::Stuck(work) => {
+                let Some(run) = self.run_of(work.pid) else { return };
+                (self.settings.slow)(&slow::killed(run.worker, &work));
+                if let Some(process) = self.processes.get_mut(&run.worker) {
+                    process.fate = Some("killed, as it was stuck at a request");
+                }
+                self.step(plan::Event::Stuck(run), End::default());
+            }
+        }
+    }
+
+    /// Writes down what a worker does that has been at a request for long.
+    fn look_at(&self, work: AtWork) {
+        let Some(run) = self.run_of(work.pid) else { return };
+        if let Some(process) = self.processes.get(&run.worker) {
+            let (stack, signals) = (process.stack.clone(), process.signals.clone());
+            tokio::spawn(stack.record(run.worker, work, signals, self.settings.slow.clone()));
+        }
+    }
+
+    /// Looks how much memory the workers take.
+    fn weigh(&mut self) {
+        let most = self.settings.recycling.memory.unwrap_or(u64::MAX);
+        let ready: Vec<Run> = self.plan.ready().collect();
+        for run in ready {
+            let pid = self.processes.get(&run.worker).map(|process| process.pid);
+            if let Some(bytes) = pid.and_then(|pid| memory::above(pid, most)) {
+                self.step(plan::Event::Memory(run, bytes), End::default());
+            }
+        }
+    }
+
+    /// The run whose process this is.
+    fn run_of(&self, pid: u32) -> Option<Run> {
+        let process = |run: &Run| self.processes.get(&run.worker).is_some_and(|it| it.pid == pid);
+        self.plan.workers().map(|(run, _)| run).find(process)
     }
 
     /// Takes in what happened and does what is to be done. A start that fails is an event again.
@@ -242,21 +300,28 @@ impl Supervisor {
                 let sockets = self.plan.ready().map(|run| socket_of(&self.settings.run, run));
                 self.changed = Some(Event::Changed(sockets.collect()));
             }
-            Action::Died { run, lived, wait } => {
-                let (lived_s, wait_ms) = (lived.as_secs_f32(), wait.as_millis());
-                tracing::warn!(
-                    worker = run.worker,
-                    exit = end.how,
-                    lived_s,
-                    wait_ms,
-                    "worker died"
-                );
+            Action::Died { run, readiness, lived, wait } => {
+                let (worker, exit, lived_s) = (run.worker, &end.how, lived.as_secs_f32());
+                let wait_ms = wait.as_millis();
+                match readiness {
+                    Readiness::Reached => {
+                        tracing::warn!(worker, exit, lived_s, wait_ms, "worker died");
+                    }
+                    Readiness::NotReached => {
+                        let told = format!("\n{}", end.told);
+                        tracing::warn!(worker, exit, lived_s, wait_ms, told, "worker not ready");
+                    }
+                }
             }
             Action::Overdue(run) => {
                 if let Some(process) = self.processes.get_mut(&run.worker) {
-                    process.overdue = true;
+                    process.fate = Some("not ready within 60 s");
                 }
             }
+            Action::Retire(run, reason) => {
+                tracing::info!(worker = run.worker, reason = reason.name(), "worker is replaced");
+            }
+            Action::Resize(workers) => tracing::info!(workers, "pool resized"),
             Action::Fail(run) => {
                 let told = if end.told.is_empty() { "  (it said nothing)" } else { &end.told };
                 let error = format!("worker {} did not start: {}\n{told}", run.worker, end.how);
@@ -269,6 +334,7 @@ impl Supervisor {
 
     fn start(&mut self, run: Run) -> std::io::Result<()> {
         let socket = socket_of(&self.settings.run, run);
+        let stack = slow::Stack::beside(&socket);
         let child = child::spawn(&self.settings, &socket).inspect_err(|_| {
             // It may not have come into being at all.
             let _ = std::fs::remove_file(&socket);
@@ -279,7 +345,7 @@ impl Supervisor {
         let watch =
             child::watch(run, child, socket, self.lines.clone(), for_child, self.news.clone());
         tokio::spawn(watch);
-        self.processes.insert(run.worker, Process { pid, signals, overdue: false });
+        self.processes.insert(run.worker, Process { pid, signals, fate: None, stack });
         Ok(())
     }
 
@@ -299,20 +365,16 @@ impl Supervisor {
         }
     }
 
-    fn status(&self) -> Vec<Status> {
-        let one = |(worker, slot): (usize, &plan::Slot)| {
-            let (state, started) = match slot.state {
-                State::Waiting { .. } => ("waiting", None),
-                State::Starting { since } => ("starting", Some(since)),
-                State::Ready { since } => ("ready", Some(since)),
-                State::Stopping { since } => ("stopping", Some(since)),
-                State::Ended => ("ended", None),
-            };
-            let pid = self.processes.get(&worker).map(|process| process.pid);
-            let restarts = slot.starts.saturating_sub(1);
-            Status { worker, pid, state, started, restarts }
+    fn status(&self) -> Status {
+        let one = |(run, slot): (Run, &plan::Slot)| {
+            let process = self.processes.get(&run.worker);
+            WorkerStatus::of(run, slot, process.map(|process| process.pid))
         };
-        (1..).zip(self.plan.slots()).map(one).collect()
+        Status {
+            workers: self.plan.workers().map(one).collect(),
+            wanted: self.plan.target(),
+            restarts: self.plan.restarts().clone(),
+        }
     }
 }
 

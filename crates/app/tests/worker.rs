@@ -405,7 +405,6 @@ fn application_that_can_not_be_loaded_is_told_with_exit_code_3() {
         ("app = 1", "app:app", "app:app is a int, which can't be called"),
         ("app = 1", "app:other", "has no attribute 'other'"),
         ("app = (", "app:app", "SyntaxError"),
-        ("async def app(scope, receive, send): pass", "app:app", "app:app speaks ASGI"),
     ] {
         let mut worker = Worker::start_with(&[("app.py", source)], callable);
         assert_eq!(worker.wait().code(), Some(3), "{source}");

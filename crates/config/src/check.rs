@@ -9,6 +9,7 @@ mod database;
 mod folder;
 mod host;
 mod limit;
+mod schedule;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
@@ -46,6 +47,8 @@ pub(crate) fn check(file: raw::File, folder: &Path, problems: &mut Problems<'_>)
         aliases: checked.aliases(file.aliases.unwrap_or_default(), domain.as_deref()),
         domain,
         address: checked.addresses(file.address),
+        jobs: checked.named(file.jobs.unwrap_or_default(), app::command),
+        cron: checked.named(file.cron.unwrap_or_default(), schedule::cron),
         env: checked.env(file.env.unwrap_or_default()),
     }
 }
@@ -193,6 +196,21 @@ impl Checked<'_, '_> {
             memory: self.value(written.memory.as_ref(), |text| limit::size("memory", text)),
             idle: idle.unwrap_or(usual.idle),
         }
+    }
+
+    /// A table of jobs, by their names.
+    fn named<T>(
+        &mut self,
+        written: Variables,
+        read: impl Fn(&str) -> Result<T, Fault>,
+    ) -> BTreeMap<String, T> {
+        let mut named = BTreeMap::new();
+        for (name, text) in written {
+            self.value(Some(&name), schedule::name);
+            let value = self.value(Some(&text), &read);
+            named.extend(value.map(|value| (name.into_inner(), value)));
+        }
+        named
     }
 
     fn env(

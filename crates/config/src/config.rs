@@ -34,6 +34,12 @@ pub struct Config {
     pub threads: Option<u16>,
     /// Variables for the application's environment: those of `.env`, and `[env]` over them.
     pub env: BTreeMap<String, String>,
+    /// Programs that run beside the application, by their names.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub jobs: BTreeMap<String, String>,
+    /// Commands that run at times, by their names.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub cron: BTreeMap<String, Cron>,
     /// Limits on the application.
     #[serde(default, skip_serializing_if = "Limits::are_usual")]
     pub limits: Limits,
@@ -78,6 +84,36 @@ pub const APP_KINDS: [&str; 17] = [
     "command",
     "static",
 ];
+
+/// A command that runs at times.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cron {
+    /// When.
+    pub schedule: Schedule,
+    /// What, for `sh`.
+    pub command: String,
+    /// Both, as they are written.
+    pub line: String,
+}
+
+/// The fields of crontab(5), each a set of bits: bit 5 of `minutes` is the fifth minute.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Schedule {
+    /// 0 to 59.
+    pub minutes: u64,
+    /// 0 to 23.
+    pub hours: u64,
+    /// Days of the month, 1 to 31.
+    pub days: u64,
+    /// 1 to 12.
+    pub months: u64,
+    /// Days of the week, 0 to 6, from Sunday on.
+    pub weekdays: u64,
+    /// Whether one of the two kinds of days is enough: both are restricted.
+    pub either_day: bool,
+    /// The time zone's name; None: that of the site or the machine.
+    pub zone: Option<String>,
+}
 
 /// Limits on an application.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -30,7 +30,7 @@ mod shape;
 mod suggest;
 mod syntax;
 
-pub use config::{APP_KINDS, App, Config, Db, Engine, Limits, Relay, Table};
+pub use config::{APP_KINDS, App, Config, Cron, Db, Engine, Limits, Relay, Schedule, Table};
 pub use load::{FILE_BYTES_MAX, check, load, load_with_origins};
 pub use origin::{Kind, Origin, Origins};
 pub use reference::{Name, names, names_meant, reference, schema};

@@ -63,9 +63,9 @@ fn is_shouted(name: &str) -> bool {
 }
 
 /// Names that davy.toml has, and that later versions act on.
-const TOP_LATER: [&str; 13] = [
-    "health", "build", "release", "keep", "spa", "secrets", "jobs", "cron", "route", "headers",
-    "dns", "tls", "backup",
+const TOP_LATER: [&str; 11] = [
+    "health", "build", "release", "keep", "spa", "secrets", "route", "headers", "dns", "tls",
+    "backup",
 ];
 const DB_LATER: [&str; 1] = ["url_from"];
 

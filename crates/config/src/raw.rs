@@ -103,6 +103,31 @@ pub(crate) struct File {
     )]
     pub(crate) env: Option<BTreeMap<Spanned<String>, Spanned<String>>>,
 
+    /// Programs that run beside the application as long as it does, each with a name: queue workers
+    /// such as Celery, Sidekiq or `queue:work`. They have the application's environment, and `sh`
+    /// reads the command. One that ends is started again; at the end of davy it gets SIGTERM.
+    ///
+    /// Default: none; the lines of a Procfile other than `web:`, if there is one.
+    #[schemars(
+        with = "Option<BTreeMap<String, String>>",
+        extend("examples" = [{"emails": "celery -A shop worker"}])
+    )]
+    pub(crate) jobs: Option<BTreeMap<Spanned<String>, Spanned<String>>>,
+
+    /// Commands that run at times, each with a name: when, as crontab(5) has it, then what. The
+    /// fields are minute, hour, day of the month, month and day of the week; `@hourly`, `@daily`,
+    /// `@weekly`, `@monthly` and `@yearly` stand for them. The time zone is that of `TZ` in `[env]`,
+    /// else the machine's; `CRON_TZ=Europe/Berlin` before the time names another. A command that
+    /// still runs is not started a second time. One that was missed in the last 24 hours, as davy
+    /// did not run, is made up once.
+    ///
+    /// Default: none.
+    #[schemars(
+        with = "Option<BTreeMap<String, String>>",
+        extend("examples" = [{"sessions": "0 3 * * * python manage.py clearsessions"}])
+    )]
+    pub(crate) cron: Option<BTreeMap<Spanned<String>, Spanned<String>>>,
+
     /// Limits on the application. Times are written as `"30s"`, `"5m"`, `"2h"` or `"1d"`, sizes as
     /// `"512MB"` or `"2GB"`.
     ///

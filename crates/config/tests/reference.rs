@@ -60,6 +60,8 @@ fn every_name_has_a_meaning_a_default_and_an_example() {
         "workers_max",
         "threads",
         "env",
+        "jobs",
+        "cron",
         "limits",
         "db",
     ];

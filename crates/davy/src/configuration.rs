@@ -11,8 +11,10 @@
 
 mod secret;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use app::dependencies::Dependencies;
 use app::detect::{Asked, Disk, Found, Kind as AppKind, detect};
@@ -85,7 +87,7 @@ impl Filled {
         Filled {
             domain: site.domain,
             address: site.address.iter().map(ToString::to_string).collect(),
-            workers: settings::app::workers(config),
+            workers: settings::app::pool(config).least,
             app,
             root,
             driver,
@@ -155,8 +157,12 @@ fn settings(config: &Config, origins: &Origins, filled: &Filled) -> Vec<Setting>
         "aliases": config.aliases,
         "address": config.address,
         "app": settings::app::asked(config),
+        "command": config.command,
         "root": config.root,
         "workers": config.workers,
+        "workers_max": config.workers_max,
+        "threads": config.threads,
+        "limits": limits(&config.limits),
         "db": config.db,
     });
     let mut found = Vec::new();
@@ -164,7 +170,13 @@ fn settings(config: &Config, origins: &Origins, filled: &Filled) -> Vec<Setting>
         match (&name.table, &*name.name) {
             (None, "env") => found.extend(variables(config, origins)),
             // The names in the table follow.
-            (None, "db") => {}
+            (None, "jobs") => found.extend(commands("jobs", &config.jobs, origins)),
+            (None, "cron") => {
+                let lines =
+                    config.cron.iter().map(|(name, cron)| (name.clone(), cron.line.clone()));
+                found.extend(commands("cron", &lines.collect(), origins));
+            }
+            (None, "limits" | "db") => {}
             (None, plain) => found.push(setting(&name, &values[plain], origins, filled)),
             (Some(table), plain) => {
                 found.push(setting(&name, &values[table.as_str()][plain], origins, filled));
@@ -172,6 +184,24 @@ fn settings(config: &Config, origins: &Origins, filled: &Filled) -> Vec<Setting>
         }
     }
     found
+}
+
+/// The limits, as they would be written.
+fn limits(limits: &config::Limits) -> Value {
+    let time = |time: Duration| format!("{}s", time.as_secs());
+    let size = |bytes: u64| match bytes % (1 << 20) {
+        0 => format!("{}MB", bytes >> 20),
+        _ => format!("{}KB", bytes >> 10),
+    };
+    json!({
+        "request": time(limits.request),
+        "waiting": limits.waiting,
+        "wait": time(limits.wait),
+        "requests": limits.requests.unwrap_or_default(),
+        "age": limits.age.map(time),
+        "memory": limits.memory.map(size),
+        "idle": time(limits.idle),
+    })
 }
 
 fn setting(name: &Name, value: &Value, origins: &Origins, filled: &Filled) -> Setting {
@@ -187,6 +217,21 @@ fn setting(name: &Name, value: &Value, origins: &Origins, filled: &Filled) -> Se
     };
     let written = origin.map(|origin| (origin.file.clone(), origin.line));
     Setting { table: name.table.clone(), name: name.name.clone(), value, written, from }
+}
+
+/// The lines of a table of commands.
+fn commands(table: &str, lines: &BTreeMap<String, String>, origins: &Origins) -> Vec<Setting> {
+    let setting = |(name, line): (&String, &String)| {
+        let origin = origins.of(&format!("{table}.{name}"));
+        Setting {
+            table: Some(table.to_owned()),
+            name: name.clone(),
+            value: Shown::Value(json!(line)),
+            written: origin.map(|origin| (origin.file.clone(), origin.line)),
+            from: origin.map(ToString::to_string).unwrap_or_default(),
+        }
+    };
+    lines.iter().map(setting).collect()
 }
 
 fn variables(config: &Config, origins: &Origins) -> impl Iterator<Item = Setting> {

@@ -60,10 +60,7 @@ pub(crate) enum Reach {
 /// Opens `folder/name.log`, and makes it the place of all `tracing` events of this process: warnings
 /// and errors are shown on the terminal too.
 pub(crate) fn start(folder: &Path, name: &str) -> io::Result<Logs> {
-    let file = Rotating::open(folder.join(format!("{name}.log")), FILE_BYTES_MAX)?;
-    let logs = Logs(Arc::default());
-    let inbox = logs.0.clone();
-    std::thread::Builder::new().name("log".into()).spawn(move || inbox.write(file))?;
+    let logs = open(folder, name)?;
     let subscriber = tracing_subscriber::fmt()
         .with_writer(logs.clone())
         .with_ansi(false)
@@ -73,6 +70,15 @@ pub(crate) fn start(folder: &Path, name: &str) -> io::Result<Logs> {
     // Both fail only when there is a log already: then that one stays.
     let _ = tracing::subscriber::set_global_default(subscriber);
     let _ = OWN.set(logs.clone());
+    Ok(logs)
+}
+
+/// Opens `folder/name.log`.
+pub(crate) fn open(folder: &Path, name: &str) -> io::Result<Logs> {
+    let file = Rotating::open(folder.join(format!("{name}.log")), FILE_BYTES_MAX)?;
+    let logs = Logs(Arc::default());
+    let inbox = logs.0.clone();
+    std::thread::Builder::new().name("log".into()).spawn(move || inbox.write(file))?;
     Ok(logs)
 }
 

@@ -6,6 +6,7 @@
 //!   log/{keeper,edge,db,site}.log
 //!   run/{davy,mysql,w1-1 …}.sock, run/db/mariadbd.sock    (or a private folder, when the path is long)
 //!   db/                     the database's files
+//!   tmp/                    content that waits for a worker or a slow client, in files without names
 //!   python/                 environments and davy's worker
 //! ~/.cache/davy             programs fetched once for all projects
 //! ```
@@ -83,6 +84,7 @@ impl Place {
         fs::create_dir_all(&self.state)?;
         fs::write(self.state.join(".gitignore"), "*\n")?;
         fs::create_dir_all(self.logs())?;
+        fs::create_dir_all(self.spool())?;
         proc::private_folder(&self.run)
     }
 
@@ -109,6 +111,11 @@ impl Place {
     /// The folder of the logs.
     pub(crate) fn logs(&self) -> PathBuf {
         self.state.join("log")
+    }
+
+    /// The folder of content that waits.
+    pub(crate) fn spool(&self) -> PathBuf {
+        self.state.join("tmp")
     }
 
     /// The site's name: that of its folder, as a person would say it.

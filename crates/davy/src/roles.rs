@@ -3,6 +3,7 @@
 pub(crate) mod access;
 pub(crate) mod child;
 pub(crate) mod database;
+mod demand;
 pub(crate) mod edge;
 pub(crate) mod hosts;
 pub(crate) mod running;

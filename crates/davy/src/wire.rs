@@ -70,7 +70,7 @@ async fn edge(child: Child, begin: Begin<EdgeStart>) -> anyhow::Result<()> {
         },
     )?;
     // 6 queue, 8 answer: one for each site, all on this thread
-    let (mut hosts, announcements) = Hosts::start(&settings.sites);
+    let (mut hosts, announcements) = Hosts::start(&settings.place, &settings.sites);
     // 4 connect, 5 web, 9 response: on every thread
     let traces = Traces::new(&settings);
     let log = log(&logs, &traces, settings.tracing);

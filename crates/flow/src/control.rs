@@ -8,12 +8,14 @@
 //!            keeper
 //!     ToChild │ ▲ ToKeeper                 site ──ToEdge──▶ edge
 //!             ▼ │                          site ◀─Database─▶ db
-//!       edge  db  site NAME                db ──Passed──▶ edge
+//!       edge  db  site NAME                edge ─FromEdge─▶ site
+//!                                      db ──Passed──▶ edge
 //! ```
 //! The name on a channel is given by the keeper: a site can't claim to be another.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -144,8 +146,72 @@ pub struct ToEdge {
     pub upstream: Option<Upstream>,
     /// How many of the upstream's connections the site is ready with.
     pub wanted: usize,
+    /// What the site does with what it is told of its demand.
+    #[serde(default)]
+    pub pool: Pool,
     /// Folders of files by path prefix.
     pub mounts: Vec<Mount>,
+}
+
+/// Whether the number of a site's workers depends on what is asked of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Pool {
+    /// It does not: reports of what is asked are of use for the status alone.
+    #[default]
+    Fixed,
+    /// It does: that requests wait is worth a message at once.
+    Grows,
+}
+
+/// Edge → site: what is asked of its workers, and how they do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FromEdge {
+    /// What is asked of them; sent when it has changed, and no oftener than every 20 ms.
+    Report {
+        /// What is asked at the moment.
+        demand: Demand,
+        /// What those have done that are connected.
+        served: Vec<Served>,
+    },
+    /// A worker has been at a request for half of the time that it may take.
+    Slow(AtWork),
+    /// A worker did not end a request in time: it must end.
+    Stuck(AtWork),
+}
+
+/// What is asked of a site's workers at a moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Demand {
+    /// Requests that wait for a worker.
+    pub waiting: usize,
+    /// How long the oldest of them has waited.
+    pub longest: Duration,
+    /// How many workers the requests would keep busy that are being run.
+    pub busy: usize,
+}
+
+/// How many requests a worker has served on its connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Served {
+    /// The worker's process id, by its own word.
+    pub pid: u32,
+    /// How many.
+    pub requests: u64,
+}
+
+/// A worker at a request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AtWork {
+    /// The worker's process id, by its own word.
+    pub pid: u32,
+    /// How long it has been at the request.
+    pub taken: Duration,
+    /// The request's id.
+    pub request: String,
+    /// The request's method and path.
+    pub line: String,
 }
 
 /// Where an application answers, and in what way it is spoken to.
@@ -156,6 +222,8 @@ pub enum Upstream {
     Frames {
         /// The UNIX sockets of those that are ready.
         sockets: Vec<PathBuf>,
+        /// Whether the edge stands between them and slow clients.
+        buffering: Buffering,
     },
     /// PHP, by FastCGI.
     FastCgi {
@@ -166,6 +234,19 @@ pub enum Upstream {
         /// A file that is larger than so many bytes PHP will not take: worth a line in the log.
         upload_bytes_max: u64,
     },
+}
+
+/// What becomes of content when one side is slower than the other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Buffering {
+    /// Content is taken in, in memory and on disk: uploads before a worker is taken, answers as
+    /// fast as they are made. For workers that run a request at a time.
+    #[default]
+    Whole,
+    /// Both directions stream at once, each as fast as its slower side. For workers that run many
+    /// requests at a time.
+    Streamed,
 }
 
 /// A folder of files, served below a path.

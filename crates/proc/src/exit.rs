@@ -16,6 +16,8 @@ pub enum Signal {
     Quit,
     /// Ends at once.
     Kill,
+    /// Asks for a word; who does not know of it ignores it.
+    Urg,
 }
 
 impl From<Signal> for rustix::process::Signal {
@@ -24,6 +26,7 @@ impl From<Signal> for rustix::process::Signal {
             Signal::Term => rustix::process::Signal::TERM,
             Signal::Quit => rustix::process::Signal::QUIT,
             Signal::Kill => rustix::process::Signal::KILL,
+            Signal::Urg => rustix::process::Signal::URG,
         }
     }
 }

@@ -24,7 +24,7 @@ mod unread;
 pub use backoff::{Backoff, Readiness};
 pub use channel::{Channel, Door};
 pub use exit::{Exit, Signal};
-pub use family::{kill_orphans, own_orphans, reap_orphans};
+pub use family::{kill_child_of, kill_orphans, own_orphans, reap_orphans};
 pub use listen::{Bound, Wish, bind_tcp, bind_udp, listen_unix, peer_pid};
 pub use lock::{Lock, Locked};
 pub use paths::{SOCKET_PATH_BYTES_MAX, private_folder, socket_folder};

@@ -15,14 +15,20 @@
 //!               '---'---'---'-- after 4 ms recalled --> worker 2   [..|..| a | b | c |
 //! ```
 //! A request that must not be run twice is handed to an idle worker alone, and never recalled.
+//!
+//! A worker has a limited time to begin the answer of a request that it runs (not of one that waits
+//! behind). At half of it the request is called slow; at the end of it the request is answered in
+//! the worker's place. A worker that runs one request at a time is killed with it; one that runs
+//! several is told to give it up, and killed only if it does not, as others are at work in it.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use flow::Stamp;
+use flow::control::Demand;
 
-use crate::Settings;
-use worker::{Request, Worker};
+use crate::{Settings, Waits};
+use worker::{Clock, Due, Request, Worker};
 
 mod worker;
 
@@ -56,6 +62,8 @@ pub(crate) enum Event {
     Leaving(WorkerKey),
     /// A worker has gone, with all it had.
     Down(WorkerKey),
+    /// A worker has begun to answer a request.
+    Answering(WorkerKey, JobKey),
     /// A worker has finished a request, and was at it for so long, if it says.
     Ended(WorkerKey, JobKey, Option<Duration>),
     /// Time has passed.
@@ -71,6 +79,12 @@ pub(crate) enum Action {
     Recall(JobKey, WorkerKey),
     /// Answer the request with a refusal.
     Refuse(JobKey, Refusal),
+    /// Say that the worker has been at the request for half of its time.
+    Slow(JobKey, WorkerKey),
+    /// Answer the request in the worker's place, and tell the worker to give it up.
+    Expire(JobKey, WorkerKey),
+    /// End the worker: it is stuck at the request.
+    Kill(JobKey, WorkerKey),
 }
 
 /// Why a request gets no worker.
@@ -93,17 +107,43 @@ pub(crate) struct Dispatch {
     idle: Vec<WorkerKey>,
     /// How many requests were handed to a worker that was busy.
     written_ahead: u64,
+    waits: Waits,
 }
 
 impl Dispatch {
     pub(crate) fn new(settings: Settings) -> Dispatch {
         let (waiting, idle) = (VecDeque::new(), Vec::new());
-        Dispatch { settings, waiting, workers: BTreeMap::new(), idle, written_ahead: 0 }
+        let (workers, waits) = (BTreeMap::new(), Waits::default());
+        Dispatch { settings, waiting, workers, idle, written_ahead: 0, waits }
     }
 
     /// How many requests wait.
     pub(crate) fn waiting(&self) -> usize {
         self.waiting.len()
+    }
+
+    /// What is asked of the workers at the moment.
+    pub(crate) fn demand(&self, now: Stamp) -> Demand {
+        let (mut busy_thousandths, mut running) = (0, 0);
+        for worker in self.workers.values() {
+            let (runs, could) = worker.running();
+            running += runs;
+            busy_thousandths += 1000 * runs / could;
+        }
+        let first = self.waiting.front();
+        let longest = first.map(|first| waited(&self.settings, now, *first)).unwrap_or_default();
+        let busy = busy_thousandths.div_ceil(1000).max(usize::from(running > 0));
+        Demand { waiting: self.waiting.len(), longest, busy }
+    }
+
+    /// Since when a worker has been at the oldest request that it runs.
+    pub(crate) fn busy_since(&self, worker: WorkerKey) -> Option<Stamp> {
+        self.workers.get(&worker)?.busy_since()
+    }
+
+    /// How long requests have waited for a worker.
+    pub(crate) fn waits(&self) -> Waits {
+        self.waits
     }
 
     /// How many requests have been written ahead to a busy worker.
@@ -127,6 +167,10 @@ impl Dispatch {
         match event {
             Event::Arrived(job, handing) => self.arrived(now, job, handing, actions),
             Event::Returned(job, handing) => return self.returned(now, job, handing),
+            Event::Answering(worker, job) => {
+                let worker = self.workers.get_mut(&worker);
+                return worker.into_iter().for_each(|worker| worker.answers(job));
+            }
             Event::Left(left) => self.waiting.retain(|waiting| waiting.job != left),
             Event::Up(worker, concurrency) => {
                 self.workers.insert(worker, Worker::new(concurrency.into()));
@@ -148,6 +192,7 @@ impl Dispatch {
             Event::Tick => {
                 self.refuse_late(now, actions);
                 self.recall(now, actions);
+                self.expire(now, actions);
             }
         }
         self.hand_out(now, actions);
@@ -155,7 +200,7 @@ impl Dispatch {
 
     fn arrived(&mut self, now: Stamp, job: JobKey, handing: Handing, actions: &mut Vec<Action>) {
         let until = now.after(self.settings.wait_max);
-        let request = Request { job, handing, until };
+        let request = Request { job, handing, until, clock: Clock::Unbegun };
         let nobody_waits = self.waiting.is_empty();
         let may_wait = self.waiting.len() < self.settings.waiting_max;
         if may_wait || (nobody_waits && self.choose(now, request).is_some()) {
@@ -167,18 +212,18 @@ impl Dispatch {
 
     /// It goes back to where it was, among those that came before and after it.
     fn returned(&mut self, now: Stamp, job: JobKey, handing: Handing) {
-        let sent = self.take(job);
+        let sent = self.take(now, job);
         let until = sent.map_or_else(|| now.after(self.settings.wait_max), |sent| sent.until);
         let behind = self.waiting.partition_point(|waiting| waiting.job < job);
         let until = self.waiting.get(behind).map_or(until, |next| until.min(next.until));
-        self.waiting.insert(behind, Request { job, handing, until });
+        self.waiting.insert(behind, Request { job, handing, until, clock: Clock::Unbegun });
     }
 
     /// Takes a request from the worker that has it. If it was about to run there, because what was
     /// before it ended while it was being recalled, the worker has room again.
-    fn take(&mut self, job: JobKey) -> Option<Request> {
+    fn take(&mut self, now: Stamp, job: JobKey) -> Option<Request> {
         let key = self.workers.iter().find(|(_, worker)| worker.has(job)).map(|(key, _)| *key)?;
-        self.relieve(key, |worker| worker.take(job))?
+        self.relieve(key, |worker| worker.take(now, job))?
     }
 
     /// Takes something off a worker; if that gives it room, it is the most recently idle one.
@@ -208,6 +253,22 @@ impl Dispatch {
         }
     }
 
+    /// Looks for workers that have been at a request for too long.
+    fn expire(&mut self, now: Stamp, actions: &mut Vec<Action>) {
+        for (key, worker) in &mut self.workers {
+            for (job, due) in worker.due(now, self.settings.request_max) {
+                match due {
+                    Due::Slow => actions.push(Action::Slow(job, *key)),
+                    Due::Stuck => actions.push(Action::Kill(job, *key)),
+                    Due::Expired => {
+                        actions.push(Action::Expire(job, *key));
+                        actions.extend(worker.runs_one().then_some(Action::Kill(job, *key)));
+                    }
+                }
+            }
+        }
+    }
+
     /// Strictly in the order of arrival: who must wait for an idle worker is not overtaken.
     fn hand_out(&mut self, now: Stamp, actions: &mut Vec<Action>) {
         while let Some(request) = self.waiting.front().copied()
@@ -215,6 +276,7 @@ impl Dispatch {
             && let Some(worker) = self.workers.get_mut(&key)
         {
             self.waiting.pop_front();
+            self.waits.add(waited(&self.settings, now, request));
             self.written_ahead += u64::from(!worker.has_room());
             worker.hand(now, request);
             if !worker.has_room() {
@@ -237,6 +299,11 @@ impl Dispatch {
             .fold(first, |least, next| if next.1.load() < least.1.load() { next } else { least });
         Some(*least.0)
     }
+}
+
+/// How long a request has waited, by the time until which it may.
+fn waited(settings: &Settings, now: Stamp, request: Request) -> Duration {
+    settings.wait_max.saturating_sub(request.until.since(now))
 }
 
 #[cfg(test)]

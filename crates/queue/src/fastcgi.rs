@@ -32,17 +32,17 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
-use flow::{Body, Failure, Stamp, Step};
+use flow::{Body, Failure, RequestId, Stamp, Step};
 use http::StatusCode;
 use http::response::Parts;
 use tokio::io::{AsyncReadExt, Interest};
 use tokio::net::UnixStream;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Semaphore;
 
-use crate::dispatch::{Handing, JobKey};
+use crate::dispatch::JobKey;
 use crate::frame::REQUEST_WINDOW;
 use crate::link::{LinkError, News, Upload};
-use crate::stream::{Stream, Ticket};
+use crate::stream::{Outlet, Stream, Ticket};
 use head::Collector;
 use record::{Ended, Record};
 use said::Said;
@@ -65,6 +65,8 @@ pub(crate) struct Connection {
     pub(crate) leaving: bool,
     /// The child's process id, once it has answered.
     pub(crate) pid: u32,
+    /// How many requests it has ended.
+    pub(crate) served: u64,
 }
 
 enum State {
@@ -134,6 +136,7 @@ impl Connection {
             fault,
             leaving: false,
             pid: 0,
+            served: 0,
         }
     }
 
@@ -228,11 +231,7 @@ impl Connection {
     }
 
     /// Reads what is there and works it off. The news counts also when the connection has ended.
-    pub(crate) fn read(
-        &mut self,
-        wake: &Arc<Notify>,
-        news: &mut Vec<News>,
-    ) -> Result<(), LinkError> {
+    pub(crate) fn read(&mut self, outlet: &Outlet, news: &mut Vec<News>) -> Result<(), LinkError> {
         if let Some(fault) = self.fault.take() {
             return Err(fault);
         }
@@ -247,16 +246,19 @@ impl Connection {
                 Err(error) => return Err(error.into()),
                 Ok(_) => {
                     while let Some(record) = record::decode(&mut self.incoming)? {
-                        self.take(record, wake, news)?;
+                        self.take(record, outlet, news)?;
                     }
                     if let State::Busy(exchange) = &mut self.state {
-                        exchange.deliver(wake)?;
+                        exchange.deliver(outlet)?;
                     }
                 }
             }
         }
         if let State::Busy(exchange) = &mut self.state {
-            exchange.stream.flow(wake);
+            exchange.stream.flow(outlet);
+            if exchange.stream.newly_answering() {
+                news.push(News::Answering(exchange.stream.job));
+            }
         }
         self.finish(news);
         Ok(())
@@ -297,7 +299,7 @@ impl Connection {
     fn take(
         &mut self,
         record: Record,
-        wake: &Arc<Notify>,
+        outlet: &Outlet,
         news: &mut Vec<News>,
     ) -> Result<(), LinkError> {
         match (record, std::mem::replace(&mut self.state, State::Idle)) {
@@ -307,7 +309,8 @@ impl Connection {
             (_, State::Idle | State::Finishing(_)) => return Err(LinkError::OutOfPlace),
             (Record::End(ended), State::Busy(exchange)) => {
                 self.state = State::Finishing(exchange.stream.job);
-                exchange.end(ended, wake)?;
+                self.served += 1;
+                exchange.end(ended, outlet)?;
                 // Content that PHP did not read would be taken for the next request's.
                 if !self.outgoing.is_empty() {
                     return Err(LinkError::Given("PHP did not read all of it".into()));
@@ -367,40 +370,56 @@ impl Connection {
     }
 
     /// Takes the request back that a child which has gone did not begin: nothing of it was written.
-    /// One that may be repeated goes to another child once more, whatever the first one did. What
-    /// PHP has read of it is not to be known: it leaves the end of each request unread.
+    /// What PHP has read of one that was is not to be known: it leaves the end of each unread.
     pub(crate) fn take_unbegun(&mut self) -> Vec<Ticket> {
-        let State::Busy(exchange) = &self.state else { return Vec::new() };
-        let repeats = matches!(exchange.stream.handing(), Handing::Ahead(_));
-        if !exchange.stream.can_be_given_back() || (exchange.begun.is_some() && !repeats) {
-            return Vec::new();
+        let unbegun = |exchange: &Exchange| exchange.begun.is_none();
+        self.take_if(unbegun).and_then(Stream::give_back).into_iter().collect()
+    }
+
+    /// Takes the request back that a child which has gone may have begun, if it may run again.
+    pub(crate) fn take_repeatable(&mut self) -> Vec<Ticket> {
+        let repeatable = |exchange: &Exchange| exchange.stream.can_be_repeated();
+        self.take_if(repeatable).and_then(Stream::repeat).into_iter().collect()
+    }
+
+    fn take_if(&mut self, wanted: impl Fn(&Exchange) -> bool) -> Option<Stream> {
+        let State::Busy(exchange) = &self.state else { return None };
+        if !exchange.stream.can_be_given_back() || !wanted(exchange) {
+            return None;
         }
-        let State::Busy(exchange) = std::mem::replace(&mut self.state, State::Idle) else {
-            return Vec::new();
-        };
-        let begun = exchange.begun.is_some();
-        exchange
-            .stream
-            .give_back()
-            .map(|mut ticket| {
-                if begun {
-                    ticket.handing = Handing::Once;
-                }
-                ticket
-            })
-            .into_iter()
-            .collect()
+        match std::mem::replace(&mut self.state, State::Idle) {
+            State::Busy(exchange) => Some(exchange.stream),
+            State::Greeting | State::Idle | State::Finishing(_) => None,
+        }
+    }
+
+    /// A request's id, method and path.
+    pub(crate) fn request(&self, job: JobKey) -> Option<(RequestId, String)> {
+        match &self.state {
+            State::Busy(exchange) if exchange.stream.job == job => Some(exchange.stream.request()),
+            _ => None,
+        }
+    }
+
+    /// Answers a request in PHP's place. The connection goes with it.
+    pub(crate) fn expire(&mut self, job: JobKey, failure: Failure) {
+        if let State::Busy(exchange) = &mut self.state
+            && exchange.stream.job == job
+        {
+            exchange.stream.expire(failure);
+            self.fault = Some(LinkError::Given("it took too long".into()));
+        }
     }
 
     /// Ends the connection: what PHP was at gets a failure. Returns how many requests that were.
-    pub(crate) fn close(self, error: &LinkError, wake: &Arc<Notify>) -> usize {
+    pub(crate) fn close(self, error: &LinkError, outlet: &Outlet) -> usize {
         let State::Busy(exchange) = self.state else { return 0 };
         if exchange.abandoned {
             return 0;
         }
         let cause =
             format!("PHP (process {}) ended while it was at the request: {error}", self.pid);
-        exchange.stream.fail(Failure::new(Step::App, StatusCode::BAD_GATEWAY, cause), wake);
+        exchange.stream.fail(Failure::new(Step::App, StatusCode::BAD_GATEWAY, cause), outlet);
         1
     }
 }
@@ -437,31 +456,31 @@ impl Exchange {
     }
 
     /// Hands on what the batch brought.
-    fn deliver(&mut self, wake: &Arc<Notify>) -> Result<(), LinkError> {
+    fn deliver(&mut self, outlet: &Outlet) -> Result<(), LinkError> {
         let Batch { head, content } = std::mem::take(&mut self.batch);
         let content = content.into_bytes();
         if let Some(head) = head {
             self.stream.answer(self.begun(), Ok(head), content.len(), content)?;
         } else if !content.is_empty() {
-            self.stream.data(content, wake)?;
+            self.stream.data(content, outlet)?;
         }
         Ok(())
     }
 
-    fn end(mut self: Box<Exchange>, ended: Ended, wake: &Arc<Notify>) -> Result<(), LinkError> {
-        self.deliver(wake)?;
+    fn end(mut self: Box<Exchange>, ended: Ended, outlet: &Outlet) -> Result<(), LinkError> {
+        self.deliver(outlet)?;
         let now = Stamp::now();
         let whole = matches!(self.part, Part::Content);
         if let Ended::Refused(reason) = ended {
             let cause = format!("PHP did not take the request on (FastCGI's reason {reason})");
             let status = StatusCode::SERVICE_UNAVAILABLE;
-            self.stream.fail(Failure::new(Step::App, status, cause), wake);
+            self.stream.fail(Failure::new(Step::App, status, cause), outlet);
         } else if whole {
             self.stream.end(now)?;
         } else {
             self.stream.ran(self.begun(), now);
             let cause = "PHP ended the request without an answer";
-            self.stream.fail(Failure::new(Step::App, StatusCode::BAD_GATEWAY, cause), wake);
+            self.stream.fail(Failure::new(Step::App, StatusCode::BAD_GATEWAY, cause), outlet);
         }
         Ok(())
     }

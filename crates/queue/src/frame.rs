@@ -30,6 +30,7 @@ pub(crate) enum Frame {
     Abort { stream: u32, started: Stamp, ended: Stamp, reason: String },
     Credit { stream: u32, bytes: u32 },
     GoAway { last: u32 },
+    Aside { stream: u32 },
 }
 
 impl Frame {
@@ -114,6 +115,7 @@ fn payload_of(kind: u8, flags: u8, stream: u32, mut payload: Bytes) -> Result<Fr
         },
         CREDIT if payload.len() == 4 => Frame::Credit { stream, bytes: payload.get_u32() },
         GOAWAY if payload.len() == 4 => Frame::GoAway { last: payload.get_u32() },
+        ASIDE if payload.is_empty() => Frame::Aside { stream },
         _ => return Err(malformed),
     };
     Ok(frame)
@@ -163,6 +165,7 @@ pub(crate) fn encode(frame: &Frame, out: &mut BytesMut) {
             header(out, 4, GOAWAY, 0, 0);
             out.put_u32(*last);
         }
+        Frame::Aside { stream } => header(out, 0, ASIDE, 0, *stream),
     }
 }
 
@@ -190,6 +193,7 @@ const END: u8 = 5;
 const ABORT: u8 = 6;
 const CREDIT: u8 = 7;
 const GOAWAY: u8 = 8;
+const ASIDE: u8 = 9;
 
 fn name(kind: u8) -> Option<&'static str> {
     Some(match kind {
@@ -201,6 +205,7 @@ fn name(kind: u8) -> Option<&'static str> {
         ABORT => "ABORT",
         CREDIT => "CREDIT",
         GOAWAY => "GOAWAY",
+        ASIDE => "ASIDE",
         _ => return None,
     })
 }

@@ -19,20 +19,24 @@ mod frame;
 pub mod fuzz;
 mod link;
 mod owner;
+mod spool;
+mod status;
 mod stream;
 mod variables;
 mod wire;
 
 use std::io;
 use std::os::fd::BorrowedFd;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use flow::Job;
-use flow::control::Upstream;
+use flow::control::{FromEdge, Upstream};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
-use owner::{Command, Owner};
+use owner::{Command, Outside, Owner};
+pub use status::{Activity, Status, Waits, WorkerStatus};
 
 /// The limits of a site's queue.
 #[derive(Clone, Debug)]
@@ -41,32 +45,30 @@ pub struct Settings {
     pub waiting_max: usize,
     /// How long a request may wait for a worker before it is answered 503.
     pub wait_max: Duration,
+    /// How long a worker may take to begin its answer before the request is answered 504.
+    pub request_max: Duration,
+    /// The folder for content that waits for a worker or a slow client; a file there has no name.
+    pub spool: PathBuf,
+    /// How long these files may be together, in bytes. Beyond, uploads are answered 503, and answers
+    /// wait for their clients at the worker.
+    pub spool_bytes_max: u64,
     /// How much of what was sent through a UNIX socket is not read yet. PHP that has not read the
     /// end of a request is still at it, though it has ended its answer.
     pub unread: fn(BorrowedFd<'_>) -> io::Result<usize>,
 }
 
-impl Default for Settings {
-    fn default() -> Settings {
-        Settings { waiting_max: 1000, wait_max: Duration::from_secs(30), unread: |_| Ok(0) }
+impl Settings {
+    /// The usual limits, with files in `spool`. Without anybody to ask, all counts as read.
+    pub fn new(spool: PathBuf) -> Settings {
+        Settings {
+            waiting_max: 1000,
+            wait_max: Duration::from_secs(30),
+            request_max: Duration::from_secs(60),
+            spool,
+            spool_bytes_max: 4 << 30,
+            unread: |_| Ok(0),
+        }
     }
-}
-
-/// What a queue does at the moment, and has done.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Status {
-    /// Workers that are connected.
-    pub workers: usize,
-    /// Requests that wait for a worker.
-    pub waiting: usize,
-    /// Requests that workers are at.
-    pub running: usize,
-    /// Requests handed to workers so far, those handed twice counted twice.
-    pub handed: u64,
-    /// How many of these were written ahead to a busy worker.
-    pub ahead: u64,
-    /// How many of those were taken back, as the worker was slow or died.
-    pub recalled: u64,
 }
 
 /// The handle of a running queue. When all handles and the jobs' sender have gone, it ends with its
@@ -75,16 +77,19 @@ pub struct Status {
 pub struct Queue {
     commands: mpsc::UnboundedSender<Command>,
     connected: watch::Receiver<usize>,
+    activity: watch::Receiver<Activity>,
 }
 
 impl Queue {
     /// Starts a queue on the current tokio runtime. Jobs that come while there is no worker wait.
     pub fn start(settings: Settings, jobs: mpsc::Receiver<Job>) -> Queue {
         let (commands, inbox) = mpsc::unbounded_channel();
-        let (told, connected) = watch::channel(0);
-        let owner = Owner::new(settings, told, commands.downgrade());
+        let (tell_connected, connected) = watch::channel(0);
+        let (tell_activity, activity) = watch::channel(Activity::default());
+        let outside = Outside { connected: tell_connected, activity: tell_activity, site: None };
+        let owner = Owner::new(settings, outside, commands.downgrade());
         tokio::spawn(owner.run(jobs, inbox));
-        Queue { commands, connected }
+        Queue { commands, connected, activity }
     }
 
     /// Replaces what the application is reached at. Links to sockets that are no longer listed finish
@@ -111,6 +116,16 @@ impl Queue {
     /// How many workers are connected: now, and whenever that changes.
     pub fn connected(&self) -> watch::Receiver<usize> {
         self.connected.clone()
+    }
+
+    /// What the queue is at: now, and whenever that changes.
+    pub fn activity(&self) -> watch::Receiver<Activity> {
+        self.activity.clone()
+    }
+
+    /// Has it told there of slow and stuck workers from now on. What finds no room is dropped.
+    pub fn notify(&self, site: mpsc::Sender<FromEdge>) {
+        self.tell(Command::Notify(site));
     }
 
     /// Waits for the queue's end, which comes after [`Queue::drain`], or of a fault.

@@ -8,16 +8,16 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
-use flow::{Body, Failure, Step};
+use flow::{Body, Failure, RequestId, Step};
 use http::StatusCode;
 use tokio::io::AsyncReadExt;
 use tokio::net::UnixStream;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Semaphore;
 
 use crate::dispatch::JobKey;
 use crate::fastcgi::record::RecordError;
 use crate::frame::{self, Content, Frame, REQUEST_WINDOW, VERSION, WireError};
-use crate::stream::{Stream, StreamError, Ticket};
+use crate::stream::{Outlet, Stream, StreamError, Ticket};
 
 /// A connection to a worker.
 pub(crate) struct Link {
@@ -38,13 +38,18 @@ pub(crate) struct Link {
     pub(crate) leaving: bool,
     /// The worker's process id, once it has said so.
     pub(crate) pid: u32,
+    /// How many requests it has ended.
+    pub(crate) served: u64,
 }
 
 /// What a batch of frames brought that the queue must know.
 pub(crate) enum News {
     /// The worker greeted: it takes so many requests at a time.
     Greeted(u16),
-    /// A request is done; how long the worker was at it, if it says.
+    /// The worker has begun to answer a request, and the answer goes on.
+    Answering(JobKey),
+    /// The worker is done with a request, or goes on with it aside; how long it was at it, if it
+    /// says.
     Ended(JobKey, Option<Duration>),
     /// The worker takes no more; these requests it has not begun, in the order they were handed.
     Leaving(Vec<Ticket>),
@@ -67,6 +72,8 @@ pub(crate) enum LinkError {
     OutOfPlace,
     #[error("the worker does not end the requests that were recalled from it")]
     Deaf,
+    #[error("the worker was stuck at a request, and is ended")]
+    Stuck,
     #[error("the worker is no longer listed")]
     Unlisted,
     #[error("{0}")]
@@ -102,6 +109,7 @@ impl Link {
             greeted: false,
             leaving: false,
             pid: 0,
+            served: 0,
         }
     }
 
@@ -188,12 +196,22 @@ impl Link {
         self.streams.remove(&number)?.give_back()
     }
 
+    /// A request's id, method and path.
+    pub(crate) fn request(&self, job: JobKey) -> Option<(RequestId, String)> {
+        self.streams.values().find(|stream| stream.job == job).map(Stream::request)
+    }
+
+    /// Answers a request in the worker's place, and tells the worker to give it up.
+    pub(crate) fn expire(&mut self, job: JobKey, failure: Failure) {
+        let found = self.streams.iter_mut().find(|(_, stream)| stream.job == job);
+        if let Some((&number, stream)) = found {
+            stream.expire(failure);
+            self.abort(number, "it took too long");
+        }
+    }
+
     /// Reads what is there and works it off. The news counts also when the link has ended.
-    pub(crate) fn read(
-        &mut self,
-        wake: &Arc<Notify>,
-        news: &mut Vec<News>,
-    ) -> Result<(), LinkError> {
+    pub(crate) fn read(&mut self, outlet: &Outlet, news: &mut Vec<News>) -> Result<(), LinkError> {
         while let Some(read) = self.read_some() {
             match read {
                 Ok(0) => return Err(LinkError::Closed),
@@ -202,7 +220,7 @@ impl Link {
                 Err(error) => return Err(error.into()),
                 Ok(_) => {
                     while let Some(frame) = frame::decode(&mut self.incoming)? {
-                        self.take(frame, wake, news)?;
+                        self.take(frame, outlet, news)?;
                     }
                 }
             }
@@ -211,7 +229,12 @@ impl Link {
                 break;
             }
         }
-        self.streams.values_mut().for_each(|stream| stream.flow(wake));
+        for stream in self.streams.values_mut() {
+            stream.flow(outlet);
+            if stream.newly_answering() {
+                news.push(News::Answering(stream.job));
+            }
+        }
         if self.recalled.len() > RECALLED_MAX { Err(LinkError::Deaf) } else { Ok(()) }
     }
 
@@ -233,13 +256,14 @@ impl Link {
     fn take(
         &mut self,
         frame: Frame,
-        wake: &Arc<Notify>,
+        outlet: &Outlet,
         news: &mut Vec<News>,
     ) -> Result<(), LinkError> {
         match frame {
             Frame::Response { stream, .. }
             | Frame::Data { stream, .. }
             | Frame::Credit { stream, .. }
+            | Frame::Aside { stream }
                 if self.recalled.contains(&stream) => {}
             Frame::End { stream, ended: Some(_) } | Frame::Abort { stream, .. }
                 if self.recalled.remove(&stream) => {}
@@ -258,20 +282,34 @@ impl Link {
             }
             Frame::Data { stream, content } => {
                 let entry = self.streams.get_mut(&stream).ok_or(LinkError::OutOfPlace)?;
-                entry.data(content, wake)?;
+                entry.data(content, outlet)?;
             }
             Frame::End { stream, ended: Some(ended) } => {
                 let entry = self.streams.remove(&stream).ok_or(LinkError::OutOfPlace)?;
-                let job = entry.job;
-                news.push(News::Ended(job, entry.end(ended)?));
+                let (job, aside) = (entry.job, entry.aside);
+                self.served += 1;
+                let took = entry.end(ended)?;
+                if !aside {
+                    news.push(News::Ended(job, took));
+                }
             }
             Frame::Abort { stream, started, ended, reason } => {
                 let entry = self.streams.remove(&stream).ok_or(LinkError::OutOfPlace)?;
                 entry.ran(started, ended);
+                self.served += 1;
                 let failure = Failure::new(Step::App, StatusCode::INTERNAL_SERVER_ERROR, reason);
                 let took = (started.0 != 0).then(|| ended.since(started));
-                news.push(News::Ended(entry.job, took));
-                entry.fail(failure, wake);
+                if !entry.aside {
+                    news.push(News::Ended(entry.job, took));
+                }
+                entry.fail(failure, outlet);
+            }
+            Frame::Aside { stream } => {
+                let entry = self.streams.get_mut(&stream).ok_or(LinkError::OutOfPlace)?;
+                // How long it will be at it says nothing of how long the next one takes.
+                if !std::mem::replace(&mut entry.aside, true) {
+                    news.push(News::Ended(entry.job, None));
+                }
             }
             Frame::Credit { stream, bytes } => {
                 // Credit may cross the stream's end.
@@ -281,7 +319,7 @@ impl Link {
             }
             Frame::GoAway { last } => {
                 self.leaving = true;
-                news.push(News::Leaving(self.take_back(last, wake)));
+                news.push(News::Leaving(self.take_back(last, outlet)));
             }
             Frame::Hello { .. } | Frame::Request { .. } | Frame::End { ended: None, .. } => {
                 return Err(LinkError::OutOfPlace);
@@ -291,7 +329,7 @@ impl Link {
     }
 
     /// Takes the requests above `last` back: the worker will not run them.
-    fn take_back(&mut self, last: u32, wake: &Arc<Notify>) -> Vec<Ticket> {
+    fn take_back(&mut self, last: u32, outlet: &Outlet) -> Vec<Ticket> {
         let above = self.streams.split_off(&last.saturating_add(1));
         let mut tickets = Vec::new();
         for stream in above.into_values() {
@@ -300,7 +338,7 @@ impl Link {
             } else {
                 let cause = "the worker stopped before it ran the request";
                 let status = StatusCode::SERVICE_UNAVAILABLE;
-                stream.fail(Failure::new(Step::Queue, status, cause), wake);
+                stream.fail(Failure::new(Step::Queue, status, cause), outlet);
             }
         }
         tickets
@@ -352,12 +390,18 @@ impl Link {
         taken.filter_map(|(_, stream)| stream.give_back()).collect()
     }
 
+    /// Takes the requests back that a worker which has gone may have begun, and that may run again.
+    pub(crate) fn take_repeatable(&mut self) -> Vec<Ticket> {
+        let taken = self.streams.extract_if(.., |_, stream| stream.can_be_repeated());
+        taken.filter_map(|(_, stream)| stream.repeat()).collect()
+    }
+
     /// Ends the link: what the worker was at gets a failure. Returns how many requests that were.
-    pub(crate) fn close(self, error: &LinkError, wake: &Arc<Notify>) -> usize {
+    pub(crate) fn close(self, error: &LinkError, outlet: &Outlet) -> usize {
         let running = self.streams.len();
         for stream in self.streams.into_values() {
             let cause = format!("worker {} ended while it was at the request: {error}", self.pid);
-            stream.fail(Failure::new(Step::App, StatusCode::BAD_GATEWAY, cause), wake);
+            stream.fail(Failure::new(Step::App, StatusCode::BAD_GATEWAY, cause), outlet);
         }
         running
     }

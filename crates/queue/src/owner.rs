@@ -2,33 +2,48 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::pin::pin;
-use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
-use flow::control::Upstream;
+use flow::control::{AtWork, Buffering, FromEdge, Upstream};
 use flow::{Body, Failure, Job, Mark, Stamp, Step};
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{Method, StatusCode};
 use tokio::net::UnixStream;
-use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use crate::dispatch::{Action, Dispatch, Event, Handing, JobKey, Refusal};
 use crate::link::{LinkError, News, Upload};
-use crate::stream::Ticket;
+use crate::spool::{ReceiveError, Received, Spool};
+use crate::stream::{Outlet, Repeat, Ticket};
 use crate::wire::{Address, Wire};
-use crate::{Settings, Status, variables};
+use crate::{Activity, Settings, Status, WorkerStatus, variables};
 
 /// What the owner is told from outside its loop.
 #[derive(Debug)]
 pub(crate) enum Command {
     Reload(Upstream),
     Connected(Address, UnixStream),
-    Content { link: usize, stream: u32, piece: Piece },
+    /// A request all of whose content is here now; None: it will not come.
+    Received(Option<Box<Job>>),
+    Content {
+        link: usize,
+        stream: u32,
+        piece: Piece,
+    },
     Drain(oneshot::Sender<()>),
     Status(oneshot::Sender<Status>),
+    Notify(mpsc::Sender<FromEdge>),
+}
+
+/// Who is told what becomes of the queue.
+pub(crate) struct Outside {
+    pub(crate) connected: watch::Sender<usize>,
+    pub(crate) activity: watch::Sender<Activity>,
+    pub(crate) site: Option<mpsc::Sender<FromEdge>>,
 }
 
 /// The next of a request's content.
@@ -56,13 +71,18 @@ pub(crate) struct Owner {
     next_link: usize,
     places: HashMap<Address, Place>,
     actions: Vec<Action>,
-    /// Woken when a visitor took content or went away.
-    wake: Arc<Notify>,
-    connected: watch::Sender<usize>,
+    outlet: Outlet,
+    spool: Spool,
+    /// Uploads that are taken in before their requests wait for a worker.
+    receiving: usize,
+    outside: Outside,
     commands: mpsc::WeakUnboundedSender<Command>,
     draining: Option<oneshot::Sender<()>>,
     handed: u64,
+    ended: u64,
     recalled: u64,
+    repeated: u64,
+    expired: u64,
     /// Requests have come back that the policy may hand out again.
     returned: bool,
     left: Left,
@@ -81,9 +101,10 @@ enum Left {
 impl Owner {
     pub(crate) fn new(
         settings: Settings,
-        connected: watch::Sender<usize>,
+        outside: Outside,
         commands: mpsc::WeakUnboundedSender<Command>,
     ) -> Owner {
+        let spool = Spool::new(settings.spool.clone(), settings.spool_bytes_max);
         Owner {
             dispatch: Dispatch::new(settings.clone()),
             settings,
@@ -93,12 +114,17 @@ impl Owner {
             next_link: 0,
             places: HashMap::new(),
             actions: Vec::new(),
-            wake: Arc::new(Notify::new()),
-            connected,
+            outlet: Outlet::new(Some(spool.clone())),
+            spool,
+            receiving: 0,
+            outside,
             commands,
             draining: None,
             handed: 0,
+            ended: 0,
             recalled: 0,
+            repeated: 0,
+            expired: 0,
             returned: false,
             left: Left::Forgotten,
         }
@@ -114,7 +140,7 @@ impl Owner {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let (mut recall, mut armed) = (pin!(tokio::time::sleep(Duration::ZERO)), false);
-        let wake = self.wake.clone();
+        let wake = self.outlet.wake.clone();
         let (mut open, mut handles, mut ticked) = (true, true, false);
         while open || handles || self.busy() {
             let busy = self.busy();
@@ -150,6 +176,7 @@ impl Owner {
             }
             batch.drain(..).for_each(|job| self.arrive(job));
             self.act_and_flush();
+            self.tell_activity();
             // Set once until it rings, at most so often: a later end of the wait is seen then.
             if !armed && let Some(at) = self.dispatch.next_recall() {
                 armed = true;
@@ -165,7 +192,7 @@ impl Owner {
     }
 
     fn busy(&self) -> bool {
-        !self.jobs.is_empty() || self.running() > 0
+        !self.jobs.is_empty() || self.running() > 0 || self.receiving > 0
     }
 
     fn running(&self) -> usize {
@@ -174,12 +201,10 @@ impl Owner {
 
     fn obey(&mut self, command: Command) {
         match command {
-            Command::Reload(upstream) => {
-                self.left = match upstream {
-                    Upstream::FastCgi { .. } => Left::PostsRun,
-                    Upstream::Frames { .. } => Left::Forgotten,
-                };
-                self.list(addresses(upstream));
+            Command::Reload(upstream) => self.reload(upstream),
+            Command::Received(job) => {
+                self.receiving -= 1;
+                job.into_iter().for_each(|job| self.admit(*job));
             }
             Command::Connected(address, socket) => {
                 // A connection that came too late for a list it no longer stands in is dropped.
@@ -191,18 +216,58 @@ impl Owner {
                 }
             }
             Command::Content { link, stream, piece } => self.pass_content(link, stream, piece),
-            Command::Status(reply) => {
-                let _ = reply.send(Status {
-                    workers: *self.connected.borrow(),
-                    waiting: self.dispatch.waiting(),
-                    running: self.running(),
-                    handed: self.handed,
-                    ahead: self.dispatch.written_ahead(),
-                    recalled: self.recalled,
-                });
-            }
+            Command::Status(reply) => drop(reply.send(self.status())),
+            Command::Notify(site) => self.outside.site = Some(site),
             Command::Drain(_) => {}
         }
+    }
+
+    fn reload(&mut self, upstream: Upstream) {
+        let (buffering, left, addresses) = match upstream {
+            Upstream::Frames { sockets, buffering } => {
+                let addresses = sockets.into_iter().map(Address::Frames).collect();
+                (buffering, Left::Forgotten, addresses)
+            }
+            Upstream::FastCgi { socket, connections, upload_bytes_max } => {
+                let address = |number| Address::FastCgi(socket.clone(), number, upload_bytes_max);
+                (Buffering::Whole, Left::PostsRun, (0..connections).map(address).collect())
+            }
+        };
+        let whole = buffering == Buffering::Whole;
+        self.outlet.spool = whole.then(|| self.spool.clone());
+        self.left = left;
+        self.list(addresses);
+    }
+
+    fn status(&self) -> Status {
+        let each = self.links.iter().filter(|(_, link)| link.greeted());
+        let each = each.map(|(key, link)| WorkerStatus {
+            pid: link.pid(),
+            served: link.served(),
+            running: link.running(),
+            busy_since: self.dispatch.busy_since(*key),
+        });
+        Status {
+            workers: *self.outside.connected.borrow(),
+            waiting: self.dispatch.waiting(),
+            running: self.running(),
+            handed: self.handed,
+            ahead: self.dispatch.written_ahead(),
+            recalled: self.recalled,
+            repeated: self.repeated,
+            expired: self.expired,
+            waits: self.dispatch.waits(),
+            each: each.collect(),
+        }
+    }
+
+    fn tell_activity(&self) {
+        let activity = Activity { demand: self.dispatch.demand(Stamp::now()), ended: self.ended };
+        self.outside.activity.send_if_modified(|told| {
+            let news = *told != activity;
+            *told = activity;
+            news
+        });
     }
 
     /// Takes on a new list of sockets.
@@ -254,9 +319,26 @@ impl Owner {
     }
 
     fn arrive(&mut self, job: Job) {
+        job.request.trace.mark(Mark::Queued, Stamp::now());
+        match (&job.request.body, &self.outlet.spool, self.commands.upgrade()) {
+            (Body::Stream(_), Some(spool), Some(commands)) => {
+                if self.receiving >= self.settings.waiting_max {
+                    return drop(job.reply.send(Err(self.refusal(Refusal::Full))));
+                }
+                self.receiving += 1;
+                let spool = spool.clone();
+                tokio::spawn(async move {
+                    let _ = commands.send(Command::Received(receive(spool, job).await));
+                });
+            }
+            _ => self.admit(job),
+        }
+    }
+
+    /// Lets a request wait for a worker.
+    fn admit(&mut self, job: Job) {
         let now = Stamp::now();
         let Job { request, reply } = job;
-        request.trace.mark(Mark::Queued, now);
         let variables = match variables::encode(&request) {
             Ok(variables) => variables,
             Err(failure) => return drop(reply.send(Err(failure))),
@@ -266,9 +348,10 @@ impl Owner {
             Body::Empty if repeatable => Handing::Ahead(variables.len()),
             _ => Handing::Once,
         };
+        let repeat = repeat(&request);
         let (job, trace, body) = (self.next_job, request.trace, request.body);
         self.next_job += 1;
-        self.jobs.insert(job, Ticket { job, handing, reply, trace, variables, body });
+        self.jobs.insert(job, Ticket { job, handing, reply, trace, variables, body, repeat });
         self.dispatch.step(now, Event::Arrived(job, handing), &mut self.actions);
     }
 
@@ -295,7 +378,7 @@ impl Owner {
         let mut read = Vec::new();
         for (key, link) in &mut self.links {
             let mut news = Vec::new();
-            let end = link.read(&self.wake, &mut news);
+            let end = link.read(&self.outlet, &mut news);
             read.push((*key, news, end));
         }
         for (key, news, end) in read {
@@ -314,7 +397,11 @@ impl Owner {
                     self.step(Event::Up(key, concurrency));
                 }
             }
-            News::Ended(job, took) => self.step(Event::Ended(key, job, took)),
+            News::Answering(job) => self.step(Event::Answering(key, job)),
+            News::Ended(job, took) => {
+                self.ended += 1;
+                self.step(Event::Ended(key, job, took));
+            }
             News::Leaving(tickets) => {
                 self.step(Event::Leaving(key));
                 tickets.into_iter().for_each(|ticket| self.take_back(ticket));
@@ -346,11 +433,14 @@ impl Owner {
         let Some(mut link) = self.links.remove(&key) else { return };
         let unbegun = link.take_unbegun(&self.dispatch.behind(key));
         unbegun.into_iter().for_each(|ticket| self.take_back(ticket));
+        let repeatable = link.take_repeatable();
+        self.repeated += repeatable.len() as u64;
+        repeatable.into_iter().for_each(|ticket| self.take_back(ticket));
         self.step(Event::Down(key));
         self.count_connected();
         let wait = if link.returns_at_once() { Duration::ZERO } else { RECONNECT_MIN };
         let pid = link.pid();
-        let failed = link.close(error, &self.wake);
+        let failed = link.close(error, &self.outlet);
         if failed > 0 {
             tracing::warn!(pid, failed, %error, "a worker went away with requests in hand");
         }
@@ -368,7 +458,9 @@ impl Owner {
     /// themselves are counted.
     fn count_connected(&self) {
         let count = self.links.values().filter(|link| link.greeted()).count();
-        self.connected.send_if_modified(|connected| std::mem::replace(connected, count) != count);
+        self.outside
+            .connected
+            .send_if_modified(|connected| std::mem::replace(connected, count) != count);
     }
 
     /// A link that breaks while being written to makes new work for the policy.
@@ -398,6 +490,12 @@ impl Owner {
                             let _ = ticket.reply.send(Err(self.refusal(refusal)));
                         }
                     }
+                    Action::Slow(job, worker) => self.notice(job, worker, FromEdge::Slow),
+                    Action::Expire(job, worker) => self.expire(job, worker),
+                    Action::Kill(job, worker) => {
+                        self.notice(job, worker, FromEdge::Stuck);
+                        self.unlink(worker, &LinkError::Stuck);
+                    }
                 }
             }
         }
@@ -416,6 +514,32 @@ impl Owner {
         if let Some(upload) = link.hand(ticket) {
             self.upload(worker, upload);
         }
+    }
+
+    /// Tells the site of a worker that takes long for a request.
+    fn notice(&self, job: JobKey, worker: usize, notice: fn(AtWork) -> FromEdge) {
+        let link = self.links.get(&worker);
+        let Some((link, (request, line))) = link.and_then(|it| Some((it, it.request(job)?))) else {
+            return;
+        };
+        let since = self.dispatch.busy_since(worker).unwrap_or_default();
+        let (request, taken) = (request.to_string(), Stamp::now().since(since));
+        let notice = notice(AtWork { pid: link.pid(), taken, request, line });
+        if let Some(site) = &self.outside.site {
+            // There is room for one of each request that runs: a site that has gone is no loss, as
+            // its workers go too.
+            let _ = site.try_send(notice);
+        }
+    }
+
+    /// Answers a request in the place of a worker that is too late with it.
+    fn expire(&mut self, job: JobKey, worker: usize) {
+        let Some(link) = self.links.get_mut(&worker) else { return };
+        self.expired += 1;
+        let limit = self.settings.request_max.as_secs_f32();
+        let cause = format!("worker {} had not begun its answer after {limit} s", link.pid());
+        let failure = Failure::new(Step::App, StatusCode::GATEWAY_TIMEOUT, cause);
+        link.expire(job, failure);
     }
 
     fn refusal(&self, refusal: Refusal) -> Failure {
@@ -478,14 +602,42 @@ impl Owner {
     }
 }
 
-fn addresses(upstream: Upstream) -> Vec<Address> {
-    match upstream {
-        Upstream::Frames { sockets } => sockets.into_iter().map(Address::Frames).collect(),
-        Upstream::FastCgi { socket, connections, upload_bytes_max } => {
-            let address = |number| Address::FastCgi(socket.clone(), number, upload_bytes_max);
-            (0..connections).map(address).collect()
+/// Takes a request's content in, unless the visitor goes away meanwhile. Its length is known then.
+async fn receive(spool: Spool, job: Job) -> Option<Box<Job>> {
+    let Job { mut request, mut reply } = job;
+    let body = std::mem::take(&mut request.body);
+    let received = tokio::select! {
+        biased;
+        // All of it may be there already, though its sender has gone.
+        received = spool.receive(body) => received,
+        () = reply.closed() => return None,
+    };
+    match received {
+        Ok(Received { body, bytes }) => {
+            request.body = body;
+            request.head.headers.remove(TRANSFER_ENCODING);
+            request.head.headers.insert(CONTENT_LENGTH, bytes.into());
+            Some(Box::new(Job { request, reply }))
+        }
+        Err(error) => {
+            let (step, status, retry_after) = match error {
+                ReceiveError::Client(_) => (Step::Web, StatusCode::BAD_REQUEST, None),
+                ReceiveError::Full(_) => {
+                    (Step::Queue, StatusCode::SERVICE_UNAVAILABLE, Some(RETRY_AFTER))
+                }
+            };
+            let failure = Failure { retry_after, ..Failure::new(step, status, error.to_string()) };
+            let _ = reply.send(Err(failure));
+            None
         }
     }
+}
+
+/// Safe methods may run again (RFC 9110 §9.2.1, §9.2.2). PUT and DELETE are idempotent too, but what
+/// they answer the second time (404 for what the first has deleted) would mislead.
+fn repeat(request: &flow::Request) -> Repeat {
+    let safe = matches!(request.head.method, Method::GET | Method::HEAD | Method::OPTIONS);
+    if safe && matches!(request.body, Body::Empty) { Repeat::Once } else { Repeat::Never }
 }
 
 const BATCH: usize = 64;

@@ -4,13 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use flow::{Answer, Body, BodyError, Failure, Mark, Response, Stamp, Step, Trace, Writer};
+use flow::{
+    Answer, Body, BodyError, Failure, Mark, RequestId, Response, Stamp, Step, Trace, Writer,
+};
 use http::StatusCode;
 use tokio::sync::{Notify, Semaphore, oneshot};
 
 use crate::answer::{self, HeadError};
 use crate::dispatch::{Handing, JobKey};
 use crate::frame::RESPONSE_WINDOW;
+use crate::spool::Spool;
+use crate::variables;
 
 /// A request on its way to a worker.
 pub(crate) struct Ticket {
@@ -26,6 +30,15 @@ pub(crate) struct Ticket {
     pub(crate) variables: Bytes,
     /// Its content.
     pub(crate) body: Body,
+    pub(crate) repeat: Repeat,
+}
+
+/// Whether a request may be given to another worker when its own died at it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Repeat {
+    /// Once: it asks for nothing to be changed.
+    Once,
+    Never,
 }
 
 /// A request at a worker.
@@ -39,6 +52,8 @@ pub(crate) struct Ticket {
 pub(crate) struct Stream {
     /// The request's number among the owner's jobs.
     pub(crate) job: JobKey,
+    /// Whether the worker runs it aside, with room for another.
+    pub(crate) aside: bool,
     handing: Handing,
     state: State,
     trace: Arc<Trace>,
@@ -48,8 +63,12 @@ pub(crate) struct Stream {
     owed: usize,
     /// What the edge may still send, if there is content; closed when the stream ends.
     upload_credit: Option<Arc<Semaphore>>,
-    /// Head and content, to give the request to another worker; None when its content streams.
-    again: Option<(Bytes, Body)>,
+    variables: Bytes,
+    /// The content, to give the request to another worker; None when it streams.
+    again: Option<Body>,
+    repeat: Repeat,
+    /// The queue has been told that the answer has begun.
+    told: bool,
 }
 
 enum State {
@@ -62,6 +81,30 @@ enum State {
     Streaming(Writer),
     /// Nobody waits any more; the rest of the worker's answer is dropped.
     Given,
+}
+
+/// Where the content of answers goes.
+#[derive(Clone)]
+pub(crate) struct Outlet {
+    /// Woken when content was taken, or its reader has gone.
+    pub(crate) wake: Arc<Notify>,
+    /// What stands between a worker and a slow client, if anything does.
+    pub(crate) spool: Option<Spool>,
+}
+
+impl Outlet {
+    pub(crate) fn new(spool: Option<Spool>) -> Outlet {
+        Outlet { wake: Arc::default(), spool }
+    }
+
+    /// A way for the content of one answer.
+    fn open(&self) -> (Writer, Body) {
+        let (writer, body) = Body::channel_waking(RESPONSE_WINDOW, self.wake.clone());
+        match &self.spool {
+            Some(spool) => (writer, spool.through(body)),
+            None => (writer, body),
+        }
+    }
 }
 
 /// The worker sent more than it had credit for, or frames in the wrong order.
@@ -78,11 +121,20 @@ pub(crate) enum StreamError {
 impl Stream {
     /// A request that a worker is being handed with all its content, and that can be taken back.
     pub(crate) fn whole(ticket: Ticket) -> Stream {
-        let Ticket { job, handing, reply, trace, variables, body } = ticket;
-        let state = State::Awaited(reply);
-        let (window, owed, upload_credit) = (RESPONSE_WINDOW, 0, None);
-        let again = Some((variables, body));
-        Stream { job, handing, state, trace, window, owed, upload_credit, again }
+        Stream {
+            job: ticket.job,
+            aside: false,
+            handing: ticket.handing,
+            state: State::Awaited(ticket.reply),
+            trace: ticket.trace,
+            window: RESPONSE_WINDOW,
+            owed: 0,
+            upload_credit: None,
+            variables: ticket.variables,
+            again: Some(ticket.body),
+            repeat: ticket.repeat,
+            told: false,
+        }
     }
 
     /// A request whose content goes to the worker by this credit.
@@ -109,11 +161,6 @@ impl Stream {
         self.window
     }
 
-    /// How the request may be handed out.
-    pub(crate) fn handing(&self) -> Handing {
-        self.handing
-    }
-
     /// Whether no answer has begun and the request can be given to another worker.
     pub(crate) fn can_be_given_back(&self) -> bool {
         self.again.is_some() && matches!(self.state, State::Awaited(_))
@@ -121,11 +168,43 @@ impl Stream {
 
     /// Takes back a request that the worker has not begun and never will, if that can be done.
     pub(crate) fn give_back(self) -> Option<Ticket> {
-        let Stream { job, handing, trace, .. } = self;
-        let (State::Awaited(reply), Some((variables, body))) = (self.state, self.again) else {
-            return None;
-        };
-        Some(Ticket { job, handing, reply, trace, variables, body })
+        let Stream { job, handing, trace, variables, repeat, .. } = self;
+        let (State::Awaited(reply), Some(body)) = (self.state, self.again) else { return None };
+        Some(Ticket { job, handing, reply, trace, variables, body, repeat })
+    }
+
+    /// Whether the request may run once more, though a worker has begun it.
+    pub(crate) fn can_be_repeated(&self) -> bool {
+        self.repeat == Repeat::Once && self.can_be_given_back()
+    }
+
+    /// Takes a request back from a worker that died at it. That happens once in its life.
+    pub(crate) fn repeat(self) -> Option<Ticket> {
+        Some(Ticket { repeat: Repeat::Never, ..self.give_back()? })
+    }
+
+    /// The request's id, and its method and path.
+    pub(crate) fn request(&self) -> (RequestId, String) {
+        let of = |name| variables::value(&self.variables, name).unwrap_or_default();
+        let method = Some(of("REQUEST_METHOD")).filter(|method| !method.is_empty());
+        let method = method.unwrap_or_else(|| "GET".into());
+        let target = of("REQUEST_URI");
+        // A query may hold what is nobody's business.
+        let path = target.split('?').next().unwrap_or_default();
+        (self.trace.id, format!("{method} {path}"))
+    }
+
+    /// Answers in the worker's place, which has not begun to; what it still says is dropped.
+    pub(crate) fn expire(&mut self, failure: Failure) {
+        self.end_upload();
+        if let State::Awaited(reply) = std::mem::replace(&mut self.state, State::Given) {
+            let _ = reply.send(Err(failure));
+        }
+    }
+
+    /// Whether the answer has begun to stream since this was last asked.
+    pub(crate) fn newly_answering(&mut self) -> bool {
+        matches!(self.state, State::Streaming(_)) && !std::mem::replace(&mut self.told, true)
     }
 
     /// A RESPONSE frame. `Some` says why the answer can't be used; the visitor has been told.
@@ -170,9 +249,9 @@ impl Stream {
     }
 
     /// A DATA frame.
-    pub(crate) fn data(&mut self, content: Bytes, wake: &Arc<Notify>) -> Result<(), StreamError> {
+    pub(crate) fn data(&mut self, content: Bytes, outlet: &Outlet) -> Result<(), StreamError> {
         self.take(content.len())?;
-        self.flow(wake);
+        self.flow(outlet);
         match &self.state {
             State::Awaited(_) => Err(StreamError::NoHead),
             State::Streaming(writer) => writer.push(content).map_err(|_| StreamError::NoCredit),
@@ -208,10 +287,10 @@ impl Stream {
     }
 
     /// The stream is over without a good end: by an ABORT frame, or with its link.
-    pub(crate) fn fail(self, failure: Failure, wake: &Arc<Notify>) {
+    pub(crate) fn fail(self, failure: Failure, outlet: &Outlet) {
         let mut this = self;
         this.end_upload();
-        this.flow(wake);
+        this.flow(outlet);
         match this.state {
             State::Awaited(reply) => drop(reply.send(Err(failure))),
             State::Streaming(writer) => writer.fail(BodyError::Failed(failure.to_string())),
@@ -220,7 +299,7 @@ impl Stream {
     }
 
     /// Hands a kept-back head on, its content still to come.
-    pub(crate) fn flow(&mut self, wake: &Arc<Notify>) {
+    pub(crate) fn flow(&mut self, outlet: &Outlet) {
         if !matches!(self.state, State::Headed { .. }) {
             return;
         }
@@ -229,7 +308,7 @@ impl Stream {
         else {
             return;
         };
-        let (writer, body) = Body::channel_waking(RESPONSE_WINDOW, wake.clone());
+        let (writer, body) = outlet.open();
         // The window was checked when the content came, so it fits.
         let _ = writer.push(content);
         let _ = reply.send(Ok(Response { head: *head, body }));

@@ -46,6 +46,17 @@ pub(crate) fn encode(request: &Request) -> Result<Bytes, Failure> {
     Ok(out.freeze())
 }
 
+/// The value of a variable among those that [`encode`] made.
+pub(crate) fn value(variables: &[u8], name: &str) -> Option<String> {
+    let mut pieces = variables.split(|byte| *byte == 0);
+    while let (Some(found), Some(value)) = (pieces.next(), pieces.next()) {
+        if found == name.as_bytes() {
+            return Some(String::from_utf8_lossy(value).into_owned());
+        }
+    }
+    None
+}
+
 /// The application gets the whole path.
 fn put_path(out: &mut BytesMut, path: &str) -> Result<(), Failure> {
     let path = decode_path(path);

@@ -1,18 +1,17 @@
 //! A link to a worker, in whichever wire it speaks: davy's frames or FastCGI.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use flow::{Failure, RequestId};
 use tokio::net::UnixStream;
-use tokio::sync::Notify;
 
 use crate::Settings;
 use crate::dispatch::JobKey;
 use crate::fastcgi::Connection;
 use crate::link::{Link, LinkError, News, Upload};
-use crate::stream::Ticket;
+use crate::stream::{Outlet, Ticket};
 
 /// Where a worker is reached, and in which wire.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -68,6 +67,26 @@ impl Wire {
         either!(self, link => link.pid)
     }
 
+    /// How many requests the worker has ended.
+    pub(crate) fn served(&self) -> u64 {
+        either!(self, link => link.served)
+    }
+
+    /// A request's id, method and path.
+    pub(crate) fn request(&self, job: JobKey) -> Option<(RequestId, String)> {
+        either!(self, link => link.request(job))
+    }
+
+    /// Answers a request in the worker's place, and tells the worker to give it up.
+    pub(crate) fn expire(&mut self, job: JobKey, failure: Failure) {
+        either!(self, link => link.expire(job, failure));
+    }
+
+    /// Takes the requests back that a worker which has gone may have begun, and that may run again.
+    pub(crate) fn take_repeatable(&mut self) -> Vec<Ticket> {
+        either!(self, link => link.take_repeatable())
+    }
+
     /// How many requests the worker is at.
     pub(crate) fn running(&self) -> usize {
         either!(self, link => link.running())
@@ -120,12 +139,8 @@ impl Wire {
     }
 
     /// Reads what is there and works it off.
-    pub(crate) fn read(
-        &mut self,
-        wake: &Arc<Notify>,
-        news: &mut Vec<News>,
-    ) -> Result<(), LinkError> {
-        either!(self, link => link.read(wake, news))
+    pub(crate) fn read(&mut self, outlet: &Outlet, news: &mut Vec<News>) -> Result<(), LinkError> {
+        either!(self, link => link.read(outlet, news))
     }
 
     /// Sees to credit and to visitors who have gone.
@@ -148,8 +163,8 @@ impl Wire {
     }
 
     /// Ends the link: what the worker was at gets a failure. Returns how many requests that were.
-    pub(crate) fn close(self, error: &LinkError, wake: &Arc<Notify>) -> usize {
-        either!(self, link => link.close(error, wake))
+    pub(crate) fn close(self, error: &LinkError, outlet: &Outlet) -> usize {
+        either!(self, link => link.close(error, outlet))
     }
 
     /// Whether a link that ended is to be made again at once: PHP's children come and go.

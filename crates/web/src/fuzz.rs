@@ -2,12 +2,9 @@
 
 use std::sync::LazyLock;
 
-use bytes::BytesMut;
-
 use crate::Settings;
 use crate::files::{path, range};
 use crate::h1::head::{Head, Scan};
-use crate::h1::{Chunked, Decoded};
 
 /// Heads: what is found whole is read, and can be handed on.
 pub fn head(bytes: &[u8]) {
@@ -19,18 +16,6 @@ pub fn head(bytes: &[u8]) {
         assert!(head.parts().is_ok_and(|parts| !parts.headers.contains_key("connection")));
         let _ = path::normalise(head.path());
     }
-}
-
-/// Chunked content: whatever is found in it was sent.
-pub fn chunked(bytes: &[u8]) {
-    let mut chunked = Chunked::default();
-    let mut buffer = BytesMut::from(bytes);
-    let mut found = 0;
-    while let Ok(Decoded::Data(data)) = chunked.next(&mut buffer, 7) {
-        assert!(!data.is_empty() && data.len() <= 7);
-        found += data.len();
-    }
-    assert!(found <= bytes.len());
 }
 
 /// Ranges: a part is never empty and always within the file.

@@ -6,12 +6,12 @@
 //! head      bytes -> Head, or a Refusal      incoming     bytes in, outgoing: bytes out
 //! target    the four forms, Host             upload       a request's content
 //! framing   where content ends               connection   one exchange after another
-//! chunked   chunks -> content                exchange     one request and its answer
-//! response  head and framing of an answer    application  an answer from the queue
+//! response  head and framing of an answer    exchange     one request and its answer
+//!                                            application  an answer from the queue
+//!                                            tunnel       an upgraded connection
 //! ```
 
 mod application;
-mod chunked;
 pub(crate) mod connection;
 mod exchange;
 mod framing;
@@ -20,12 +20,11 @@ mod incoming;
 mod outgoing;
 mod response;
 mod target;
+mod tunnel;
 mod upload;
 
+use flow::NotChunked;
 use http::StatusCode;
-
-pub(crate) use chunked::Chunked;
-pub(crate) use framing::Decoded;
 
 /// Why a request is not answered as asked. The connection is closed after the page that says so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,5 +44,11 @@ impl Refusal {
     /// 400: the request breaks the grammar or is ambiguous.
     pub(crate) fn bad(cause: &'static str) -> Refusal {
         Refusal::new(StatusCode::BAD_REQUEST, cause)
+    }
+}
+
+impl From<NotChunked> for Refusal {
+    fn from(NotChunked(cause): NotChunked) -> Refusal {
+        Refusal::bad(cause)
     }
 }

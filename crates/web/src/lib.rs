@@ -13,7 +13,7 @@
 //! - [`Server`] accepts connections, limits their number, and drains them.
 //! - [`Service`] is what all connections share: [`Settings`], [`Sites`], where [`Finished`]
 //!   requests are told.
-//! - `h1` is the protocol: pure parsers and framing in `head`, `target`, `framing`, `chunked`,
+//! - `h1` is the protocol: pure parsers and framing in `head`, `target`, `framing`,
 //!   `response`; one task per connection in `connection`, which joins them to a socket.
 //! - `files` finds a file beneath a site's directory descriptors and decides what of it to send.
 //! - `pages` says what went wrong, at which step, under which id.

@@ -42,8 +42,12 @@ impl Server {
         finished: Log,
     ) -> io::Result<Server> {
         listener.set_nonblocking(true)?;
-        // Linux hands this on to the accepted sockets: one call instead of one per connection.
+        // Linux hands these on to the accepted sockets: one call instead of one per connection.
         rustix::net::sockopt::set_tcp_nodelay(&listener, true)?;
+        // A tunnel may be silent for long; a client that has vanished does not keep it for ever.
+        rustix::net::sockopt::set_socket_keepalive(&listener, true)?;
+        rustix::net::sockopt::set_tcp_keepidle(&listener, KEEPALIVE_IDLE)?;
+        rustix::net::sockopt::set_tcp_keepintvl(&listener, KEEPALIVE_INTERVAL)?;
         let listener = TcpListener::from_std(listener)?;
         let service = Service::new(settings, sites, finished);
         let mut accepting = JoinSet::new();
@@ -140,6 +144,11 @@ fn report_panic(ended: Result<(), JoinError>) {
         tracing::error!(%error, "a connection's task panicked; please report this");
     }
 }
+
+/// A connection that is silent for so long is probed by the kernel, then as often as the interval
+/// says, and given up after nine probes in vain (tcp(7)).
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
 
 /// How long accepting rests after an error that would come again.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

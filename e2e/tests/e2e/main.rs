@@ -23,6 +23,7 @@ mod names;
 mod php;
 mod ports;
 mod sites;
+mod slow_clients;
 mod status;
 mod streams;
 mod trace;

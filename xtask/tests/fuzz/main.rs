@@ -42,7 +42,7 @@ targets! {
         b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nConnection: te\r\n\r\n",
         b"OPTIONS * HTTP/1.0\r\nHost: a:80\r\nContent-Length: 10\r\nExpect: 100-continue\r\n\r\n",
     ];
-    web_chunked: web::fuzz::chunked, [
+    flow_chunked: flow::fuzz::chunked, [
         b"5\r\nhello\r\nA;name=\"value\"\r\n0123456789\r\n0\r\nTrailer: x\r\n\r\n",
     ];
     web_range: web::fuzz::range, [b"bytes=0-499", b"bytes=-5", b"bytes=9-", b"bytes=1-2, 3-4"];

@@ -119,3 +119,69 @@ proptest! {
         prop_assert_eq!(normalised(&once), once);
     }
 }
+
+/// A project in a folder, and a folder of programs.
+fn project<const N: usize>(files: [(&str, &str); N]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        fs::write(folder.path().join(name), text).unwrap();
+    }
+    folder
+}
+
+fn with_program(name: &str) -> tempfile::TempDir {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = project([(name, "#!/bin/sh\n")]);
+    fs::set_permissions(folder.path().join(name), fs::Permissions::from_mode(0o755)).unwrap();
+    folder
+}
+
+const LISTED: &str = "[project]\nname = 'x'\ndependencies = ['Flask', 'PyMySQL']\n";
+const POETRYS: &str = "[tool.poetry.dependencies]\npython = '^3.9'\nFlask = '^3'\naiomysql = '*'\n";
+
+#[test]
+fn lock_is_used_where_its_tool_is() {
+    for (lock, tool, text) in [("uv.lock", "uv", LISTED), ("poetry.lock", "poetry", POETRYS)] {
+        let folder = project([("pyproject.toml", text), (lock, "version = 1\n")]);
+        let programs = with_program(tool);
+        let read = Dependencies::read(folder.path()).unwrap();
+        let (found, note) = read.clone().with_tool(programs.path().as_os_str()).unwrap();
+        assert_eq!((found.file(), note), (Some(lock), None));
+        assert!(found.mysql_driver().is_some(), "{found:?}");
+        assert_ne!(found.key(), read.key(), "what pip installs without the tool is something else");
+        fs::write(folder.path().join(lock), "version = 2\n").unwrap();
+        assert_ne!(Dependencies::read(folder.path()).unwrap().key(), read.key());
+    }
+}
+
+#[test]
+fn lock_without_its_tool_is_passed_over_and_said() {
+    let folder = project([("pyproject.toml", LISTED), ("uv.lock", "version = 1\n")]);
+    let read = Dependencies::read(folder.path()).unwrap();
+    let (found, note) = read.with_tool("/nowhere".as_ref()).unwrap();
+    assert_eq!(found.file(), Some("pyproject.toml"));
+    assert_eq!(found.wanted(), &Wanted::Project(vec!["Flask".into(), "PyMySQL".into()]));
+    let note = note.unwrap();
+    assert!(note.contains("uv.lock is not used: there is no uv on the PATH"), "{note}");
+}
+
+#[test]
+fn project_that_only_poetry_understands_needs_poetry() {
+    let folder = project([("pyproject.toml", POETRYS), ("poetry.lock", "")]);
+    let error = Dependencies::read(folder.path()).unwrap().with_tool("/nowhere".as_ref());
+    let error = error.unwrap_err().to_string();
+    assert!(error.contains("poetry.lock: there is no poetry on the PATH"), "{error}");
+    assert!(error.contains("pipx install poetry"), "{error}");
+}
+
+#[test]
+fn requirements_go_before_a_lock() {
+    let folder = project([
+        ("requirements.txt", "Flask\n"),
+        ("pyproject.toml", LISTED),
+        ("uv.lock", "version = 1\n"),
+    ]);
+    let (found, note) =
+        Dependencies::read(folder.path()).unwrap().with_tool("/nowhere".as_ref()).unwrap();
+    assert_eq!((found.file(), note), (Some("requirements.txt"), None));
+}

@@ -100,6 +100,15 @@ impl Server {
         self.status.borrow().clone()
     }
 
+    /// Kills a child that is stuck at a request; PHP replaces it.
+    pub fn kill(&self, child: u32) {
+        let Some(parent) = self.status.borrow().pid else { return };
+        match proc::kill_child_of(parent, child) {
+            Ok(()) => tracing::warn!(child, "a child of PHP was stuck at a request, and is killed"),
+            Err(error) => tracing::warn!(child, %error, "a stuck child of PHP can't be killed"),
+        }
+    }
+
     /// Lets PHP finish what it is at, and ends it; after `within` it is killed.
     pub async fn drain(&self, within: Duration) {
         let (done, ended) = oneshot::channel();

@@ -12,7 +12,7 @@ use tokio::net::UnixStream;
 use tokio::sync::{Notify, mpsc};
 
 use super::plan::Run;
-use super::{Settings, Sink};
+use super::{Settings, Sink, slow};
 use crate::output::{Limiter, SECOND, Tail, Verdict, each_line};
 
 /// What a child's task tells the supervisor.
@@ -116,7 +116,7 @@ pub(super) async fn watch(
             }
             Some(signal) = signals.recv() => match signal {
                 Signal::Kill => child.signal_group(signal),
-                Signal::Term | Signal::Quit => child.signal(signal),
+                Signal::Term | Signal::Quit | Signal::Urg => child.signal(signal),
             },
         }
     };
@@ -126,6 +126,7 @@ pub(super) async fn watch(
         let _ = tokio::time::timeout(SECOND, reading).await;
     }
     let _ = std::fs::remove_file(&socket);
+    let _ = std::fs::remove_file(slow::file_of(&socket));
     let how = exit.map_or_else(|error| error.to_string(), |exit| exit.to_string());
     let _ = news.send(News::Ended { run, how, told: tail.text() }).await;
 }

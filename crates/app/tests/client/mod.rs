@@ -41,7 +41,7 @@ impl Worker {
         }
         let main = davy_app::carried::write_worker(&project.path().join("state")).unwrap();
         let listener = proc::listen_unix(&project.path().join("w.sock")).unwrap();
-        let argv = davy_app::carried::worker_argv("python3".as_ref(), &main, callable);
+        let argv = davy_app::carried::worker_argv("python3".as_ref(), &main, callable, None);
         let child = Command::new(&argv[0])
             .args(&argv[1..])
             .current_dir(project.path())

@@ -1,13 +1,19 @@
 """Starts a worker: `python main.py MODULE:CALLABLE` in the project's folder, its socket as fd 0.
 
+`--threads N` lets a WSGI application run that many requests at a time, each in a thread of its
+own; `--concurrency N` says the same of an ASGI application, whose requests share the event loop.
+Which of the two an application is, its callable shows.
+
 The application sees a plain process: the project's folder first on sys.path, /dev/null on stdin,
 and of the worker nothing but the package `davy_worker` in sys.modules. That it is loaded shows
 in HELLO: nothing is accepted before. Exit codes: 0 told to stop, 2 called wrongly, 3 the
 application can't be loaded.
 """
 
+import argparse
+import faulthandler
+import gc
 import importlib
-import inspect
 import os
 import signal
 import socket
@@ -15,18 +21,22 @@ import sys
 import traceback
 import types
 
-USAGE, NOT_LOADED = 2, 3
+NOT_LOADED = 3
+COUNT_MAX = 1_000
 
 
 def worker_package():
-    """The neighbours of this file as one package of a private name; sys.path is the project's."""
+    """The neighbours of this file as a package of a private name; sys.path is the project's."""
     home = os.path.dirname(os.path.abspath(__file__))
     package = types.ModuleType("davy_worker")
     package.__path__ = [home]
     sys.modules[package.__name__] = package
     sys.path[:] = [os.getcwd()] + [path for path in sys.path if path != home]
-    names = ("server", "wsgi", "output")
-    return [importlib.import_module("davy_worker." + name) for name in names]
+
+
+def part(name):
+    """A module of the worker's."""
+    return importlib.import_module("davy_worker." + name)
 
 
 def take_listener():
@@ -38,42 +48,84 @@ def take_listener():
     return listener
 
 
+def tell_stack(listener):
+    """From now on SIGURG appends the stacks of all threads to the file beside the socket.
+
+    The site asks for them when a request takes long (docs/workers.md). It is done without the
+    interpreter, so it works whatever the application is at.
+    """
+    path = listener.getsockname()
+    if path:
+        file = open(os.path.splitext(path)[0] + ".stack", "ab", 0)
+        faulthandler.register(signal.SIGURG, file, all_threads=True)
+
+
 def load(name):
     """The callable that `module:callable` names; `module:factory()` is called once to make it."""
     module, _, path = name.partition(":")
     factory = path.endswith("()")
     found = importlib.import_module(module)
-    for part in (path[:-2] if factory else path).split("."):
-        found = getattr(found, part)
+    for step in (path[:-2] if factory else path).split("."):
+        found = getattr(found, step)
     if factory:
         found = found()
     if not callable(found):
         raise TypeError("%s is a %s, which can't be called" % (name, type(found).__name__))
-    if any(map(inspect.iscoroutinefunction, (found, type(found).__call__))):
-        raise TypeError("%s speaks ASGI; this version of davy runs WSGI applications" % name)
     return found
+
+
+def worker_for(listener, application, options):
+    """What runs an application of this kind."""
+    interface = part("interface")
+    kind = interface.of(application)
+    if kind == interface.WSGI:
+        if options.threads > 1:
+            return part("threads").Server(listener, application, options.threads)
+        return part("server").Server(listener, part("wsgi").Request, application)
+    if kind == interface.ASGI2:
+        application = interface.single(application)
+    return part("loop").Server(listener, application, options.concurrency)
+
+
+def count(text):
+    """A number of requests."""
+    number = int(text)
+    if not 1 <= number <= COUNT_MAX:
+        raise ValueError
+    return number
+
+
+def understood(arguments):
+    """The arguments; ends the process with exit code 2 when they are wrong."""
+    parser = argparse.ArgumentParser("main.py", allow_abbrev=False)
+    parser.add_argument("name", metavar="MODULE:CALLABLE")
+    parser.add_argument("--threads", type=count, default=1)
+    parser.add_argument("--concurrency", type=count, default=100)
+    options = parser.parse_args(arguments)
+    if not all(options.name.partition(":")):
+        parser.error("%r is not MODULE:CALLABLE" % options.name)
+    return options
 
 
 def main(arguments):
     """Loads the application and serves it until SIGTERM."""
-    name = arguments[0] if len(arguments) == 1 else ""
-    if not all(name.partition(":")):
-        sys.stderr.write("usage: python main.py MODULE:CALLABLE\n")
-        return USAGE
+    options = understood(arguments)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     listener = take_listener()
-    server, wsgi, output = worker_package()
-    output.mark_streams()
-    sys.argv[:] = [name]
+    tell_stack(listener)
+    worker_package()
+    part("output").mark_streams()
+    sys.argv[:] = [options.name]
     try:
-        application = load(name)
+        worker = worker_for(listener, load(options.name), options)
     except BaseException:  # sys.exit() while importing is no better than an error
-        sys.stderr.write("%s can't be loaded\n%s" % (name, traceback.format_exc()))
+        sys.stderr.write("%s can't be loaded\n%s" % (options.name, traceback.format_exc()))
         return NOT_LOADED
-    worker = server.Server(listener, wsgi.Request, application)
+    # What was loaded stays for good: the collector need not look at it again and again.
+    gc.collect()
+    gc.freeze()
     signal.signal(signal.SIGTERM, worker.stop)
-    worker.run()
-    return 0
+    return 0 if worker.run() is not False else NOT_LOADED
 
 
 if __name__ == "__main__":

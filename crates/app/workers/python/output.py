@@ -2,13 +2,16 @@
 
 Each line on stdout and stderr begins with the id that stands on the error page and in the edge's
 log line, so that one search finds all three. Between requests nothing is marked. It never changes
-or holds back what is written, and bytes written past the text streams are not seen.
+or holds back what is written, and bytes written past the text streams are not seen. What davy
+itself says when an application fails goes the same way.
 """
 
+import contextvars
 import sys
+import traceback
 
-# The id of the request in hand; empty between requests.
-request_id = ""
+# The id of the request in hand; empty between requests. Each thread and each task has its own.
+request_id = contextvars.ContextVar("davy_request_id", default="")
 
 
 class Marked:
@@ -20,10 +23,11 @@ class Marked:
 
     def write(self, text):
         """Writes text, as the stream below would."""
-        if not request_id or not isinstance(text, str):
+        name = request_id.get()
+        if not name or not isinstance(text, str):
             self.at_start = not isinstance(text, str) or text.endswith("\n")
             return self.stream.write(text)
-        mark = request_id + " "
+        mark = name + " "
         marked = text[:-1].replace("\n", "\n" + mark) + text[-1:]
         self.stream.write(mark + marked if self.at_start and text else marked)
         self.at_start = text.endswith("\n") if text else self.at_start
@@ -42,3 +46,25 @@ def mark_streams():
     """Marks stdout and stderr of this process from now on."""
     sys.stdout = Marked(sys.stdout)
     sys.stderr = Marked(sys.stderr)
+
+
+def say(text):
+    """A line of davy's own on stderr."""
+    try:
+        sys.stderr.write(text + "\n")
+        sys.stderr.flush()
+    except Exception:  # stderr is gone or the application's own: there is nowhere to tell it
+        pass
+
+
+def report():
+    """The exception in hand on stderr, whose lines bear the request's id."""
+    say("the request failed\n%s" % traceback.format_exc().rstrip("\n"))
+
+
+def reason_of(error):
+    """An exception in one line, also if its own text can't be had."""
+    try:
+        return "%s: %s" % (type(error).__name__, error)
+    except Exception:
+        return type(error).__name__

@@ -13,6 +13,7 @@ last resort of `stop`, and no peer, however broken, ends the process.
 import collections
 import os
 import select
+import signal
 import threading
 from time import monotonic_ns
 
@@ -167,6 +168,10 @@ class Stream:
 class Server:
     """Listens, reads, and runs the application for each request, as `stream`, a Stream, does."""
 
+    # What a connection is, and how many requests are run at a time.
+    connection = wire.Connection
+    concurrency = 1
+
     def __init__(self, listener, stream, application):
         listener.setblocking(False)
         self.listener = listener
@@ -186,6 +191,7 @@ class Server:
 
     def run(self):
         """Serves until told to stop; then answers what was begun, and closes."""
+        self.wake_by_signals()
         polled = 0
         while not self.stopping:
             now = monotonic_ns()
@@ -230,6 +236,10 @@ class Server:
         except OSError:
             pass
 
+    def wake_by_signals(self):
+        """A signal ends poll() also when it came just before: its handler runs after that alone."""
+        signal.set_wakeup_fd(self.wake_write, warn_on_full_buffer=False)
+
     def leave_to_parent(self):
         """In a process the application forked: the sockets are the parent's, and so is the answer."""
         self.forked = True
@@ -242,13 +252,18 @@ class Server:
 
     def turn(self, timeout=None):
         """Waits for frames, connections or a signal, and takes in what is there."""
-        for fd, events in self.poll.poll(timeout):
+        self.take_in(self.poll.poll(timeout))
+
+    def take_in(self, polled):
+        """Takes in what poll() has found."""
+        for fd, events in polled:
             connection = self.connections.get(fd)
             if connection is not None:
                 self.exchange(connection, events)
             elif fd == self.wake_read:
-                os.read(fd, 1)
-                self.go_away()
+                os.read(fd, 64)
+                if self.stopping:
+                    self.go_away()
             elif fd == self.listener.fileno():
                 self.accept()
 
@@ -319,10 +334,10 @@ class Server:
                 raise
             self.poll.unregister(self.listener)
             return
-        connection = wire.Connection(connected, self)
+        connection = self.connection(connected, self)
         self.connections[connection.fd] = connection
         self.poll.register(connection.fd, select.POLLIN)
-        connection.send(wire.hello(1))
+        connection.send(wire.hello(self.concurrency))
         if len(self.connections) >= CONNECTIONS_MAX:
             self.poll.unregister(self.listener)
 

@@ -11,10 +11,10 @@ It never lets an exception out: the traceback goes to stderr, the edge gets ABOR
 import functools
 import io
 import sys
-import traceback
 from time import monotonic_ns
 
 from . import output
+from .output import reason_of, report
 from .server import Gone, Stream
 from .wire import head_of, length_in
 
@@ -83,7 +83,8 @@ class Request(Stream):
             environ["wsgi.url_scheme"] = environ["REQUEST_SCHEME"]
             environ["wsgi.errors"] = sys.stderr
             environ["wsgi.input"] = io.BytesIO() if self.content is None else self.input()
-            output.request_id = environ["davy.request_id"] = environ["REQUEST_ID"]
+            environ["davy.request_id"] = environ["REQUEST_ID"]
+            output.request_id.set(environ["REQUEST_ID"])
             self.head_only = environ["REQUEST_METHOD"] == "HEAD"
             iterable = application(environ, self.start)
             if type(iterable) is list:
@@ -96,7 +97,7 @@ class Request(Stream):
             report()
             self.abort(reason_of(error))
         finally:
-            output.request_id = ""
+            output.request_id.set("")
 
     def input(self):
         """`wsgi.input` of a request that has content."""
@@ -177,23 +178,6 @@ class Request(Stream):
             raise AssertionError("the application has not called start_response()")
         self.head_sent = True
         self.answer(self.status, self.head, b"" if self.head_only else content)
-
-
-def report():
-    """The exception in hand on stderr, whose lines bear the request's id."""
-    try:
-        sys.stderr.write("the request failed\n%s" % traceback.format_exc())
-        sys.stderr.flush()
-    except Exception:  # stderr is gone or the application's own: there is nowhere to tell it
-        pass
-
-
-def reason_of(error):
-    """An exception in one line, also if its own text can't be had."""
-    try:
-        return "%s: %s" % (type(error).__name__, error)
-    except Exception:
-        return type(error).__name__
 
 
 @functools.lru_cache(256)

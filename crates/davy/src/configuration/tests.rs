@@ -28,12 +28,24 @@ fn defaults_are_filled_in_from_the_folder() {
     let files = [("app.py", app), ("requirements.txt", "flask\nPyMySQL\n"), ("public/a.css", "")];
     let (toml, _) = shown(&files);
     let expected = "\
-domain  = \"shop.localhost\"  # default: NAME.localhost, after the folder's name
-aliases = []                # default
-address = [\"127.0.0.1\"]     # default: 127.0.0.1, this machine
-app     = \"app:app\"         # default: Flask, found in app.py
-root    = \"public\"          # default: public, if there is such a folder
-workers = 3                 # default: one for each CPU, 16 at most
+domain      = \"shop.localhost\"  # default: NAME.localhost, after the folder's name
+aliases     = []                # default
+address     = [\"127.0.0.1\"]     # default: 127.0.0.1, this machine
+app         = \"app:app\"         # default: Flask, found in app.py
+# command is not set            # default
+root        = \"public\"          # default: public, if there is such a folder
+workers     = 3                 # default: one for each CPU, 16 at most
+# workers_max is not set        # default
+threads     = 1                 # default
+
+[limits]
+request  = \"60s\"     # default
+waiting  = 1000      # default
+wait     = \"30s\"     # default
+requests = 0         # default
+# age is not set     # default
+# memory is not set  # default
+idle     = \"5m\"      # default
 
 [db]
 engine = \"auto\"   # default
@@ -58,10 +70,10 @@ const WRITTEN: [(&str, &str); 3] = [
 fn values_come_with_their_places() {
     let (toml, json) = shown(&WRITTEN);
     for line in [
-        "domain  = \"www.foobar.com\"  # davy.toml:1\n",
-        "workers = 4                 # davy.toml:2\n",
+        "domain      = \"www.foobar.com\"  # davy.toml:1\n",
+        "workers     = 4                 # davy.toml:2\n",
         "TZ      = \"UTC\"                   # davy.toml:4\n",
-        "app     = \"static\"          # default: static files, found in index.html\n",
+        "app         = \"static\"          # default: static files, found in index.html\n",
     ] {
         assert!(toml.contains(line), "{line}\n{toml}");
     }
@@ -110,7 +122,8 @@ fn every_name_of_davy_toml_is_shown() {
     let (_, json) = shown(&[("index.html", "")]);
     let shown: Vec<&str> =
         json["settings"].as_array().unwrap().iter().map(|s| s["name"].as_str().unwrap()).collect();
-    for name in config::names().iter().filter(|name| name.name != "env" && name.name != "db") {
+    let tables = ["env", "jobs", "cron", "limits", "db"];
+    for name in config::names().iter().filter(|name| !tables.contains(&&*name.name)) {
         assert!(shown.contains(&&*name.name), "{} is not in {shown:?}", name.dotted());
     }
 }

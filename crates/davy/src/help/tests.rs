@@ -32,7 +32,7 @@ fn bash_offers_commands_options_and_names() {
     assert_eq!(offered(&["davy", "config", "s"]), ["show", "schema"]);
     assert_eq!(offered(&["davy", "completions", "f"]), ["fish"]);
     assert_eq!(offered(&["davy", "help", "dow"]), ["down"]);
-    assert_eq!(offered(&["davy", "help", "config", "wor"]), ["workers"]);
+    assert_eq!(offered(&["davy", "help", "config", "wor"]), ["workers", "workers_max"]);
     assert_eq!(offered(&["davy", "help", "config", "db.e"]), ["db.engine"]);
 }
 
@@ -67,8 +67,8 @@ fn man_page_has_all_commands_options_and_names() {
 fn a_name_is_explained_in_the_words_of_the_manual() {
     let [workers] = &config::names_meant("workers").unwrap()[..] else { panic!("one name") };
     let text = section(workers);
-    assert!(text.starts_with("`workers`\n  type:    whole number, 1 to 512\n"), "{text}");
+    assert!(text.starts_with("`workers`\n  type:    whole number, 0 to 512\n"), "{text}");
     assert!(text.ends_with("\n\n    workers = 4\n"), "{text}");
     let list = list();
-    assert!(list.contains("\n  db.engine  Who runs the database\n"), "{list}");
+    assert!(list.contains("\n  db.engine        Who runs the database\n"), "{list}");
 }

@@ -135,7 +135,7 @@ impl Announce {
 
     /// Waits for the site's workers in the background.
     pub(crate) fn when_ready(&self, site: Announced) {
-        let Announced { workers, mut connected } = site;
+        let Announced { text, workers, mut connected } = site;
         let (child, dns, address) = (self.child.clone(), self.dns.clone(), self.address);
         let said = self.said.clone();
         tokio::spawn(async move {
@@ -144,12 +144,7 @@ impl Announce {
                 return;
             }
             dns.iter().for_each(|line| child.done("dns", line, None));
-            let workers = match workers {
-                0 => "files only".into(),
-                1 => "1 worker".into(),
-                n => format!("{n} workers"),
-            };
-            child.done("ready", format!("http://{address}/   {workers}"), None);
+            child.done("ready", format!("http://{address}/   {text}"), None);
             child.tell(&ToKeeper::Ready);
         });
     }

@@ -5,13 +5,15 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use flow::SiteId;
-use flow::control::ToEdge;
+use flow::control::{Pool, ToEdge};
 use proc::Channel;
 use queue::Queue;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use web::Sites;
 
+use super::demand;
+use crate::place::Place;
 use crate::settings;
 use crate::settings::start::EdgeSite;
 
@@ -40,6 +42,8 @@ pub(crate) struct Announcement {
 /// How many workers a site will have, and how many of them are connected: it is ready when these are
 /// the same.
 pub(crate) struct Announced {
+    /// What runs there, for people.
+    pub(crate) text: String,
     pub(crate) workers: usize,
     pub(crate) connected: watch::Receiver<usize>,
 }
@@ -47,13 +51,16 @@ pub(crate) struct Announced {
 impl Hosts {
     /// Starts a queue for each site, on the current runtime. Until a site announces itself its
     /// requests wait there.
-    pub(crate) fn start(sites: &[EdgeSite]) -> (Hosts, mpsc::Receiver<Announcement>) {
+    pub(crate) fn start(
+        place: &Place,
+        sites: &[EdgeSite],
+    ) -> (Hosts, mpsc::Receiver<Announcement>) {
         let (announced, announcements) = mpsc::channel(ANNOUNCEMENTS_MAX);
         let hosts = sites
             .iter()
             .map(|site| {
                 let (jobs, waiting) = mpsc::channel(HAND_OVER_MAX);
-                let queue = Queue::start(settings::queue::settings(site), waiting);
+                let queue = Queue::start(settings::queue::settings(place, site), waiting);
                 let site = site.clone();
                 Host { site, jobs, queue, mounts: Vec::new(), application: true }
             })
@@ -70,7 +77,8 @@ impl Hosts {
 
     /// Meets a site's process: listens to its announcements.
     pub(crate) fn meet(&self, site: String, channel: Channel) {
-        tokio::spawn(attend(site, channel, self.announced.clone()));
+        let Some(host) = self.hosts.iter().find(|host| host.site.name == site) else { return };
+        tokio::spawn(attend(site, channel, self.announced.clone(), host.queue.clone()));
     }
 
     /// Takes an announcement over into the queue and the table.
@@ -88,7 +96,14 @@ impl Hosts {
                 scripts: mount.scripts.map(Arc::from),
             })
             .collect();
-        let announced = Announced { workers: message.wanted, connected: host.queue.connected() };
+        let text = match message.wanted {
+            0 if message.upstream.is_none() => "files only".into(),
+            0 => "workers start with the first request".into(),
+            1 => "1 worker".into(),
+            n => format!("{n} workers"),
+        };
+        let connected = host.queue.connected();
+        let announced = Announced { text, workers: message.wanted, connected };
         message.upstream.into_iter().for_each(|upstream| host.queue.reload(upstream));
         self.publish();
         Some(announced)
@@ -115,16 +130,7 @@ impl Hosts {
     pub(crate) async fn status(&self) -> serde_json::Value {
         let mut sites = serde_json::Map::new();
         for host in &self.hosts {
-            let status = host.queue.status().await;
-            let value = serde_json::json!({
-                "domain": host.site.domain,
-                "workers_connected": status.workers,
-                "waiting": status.waiting,
-                "running": status.running,
-                "handed": status.handed,
-                "ahead": status.ahead,
-                "recalled": status.recalled,
-            });
+            let value = demand::status(&host.site.domain, &host.queue.status().await);
             sites.insert(host.site.name.clone(), value);
         }
         serde_json::Value::Object(sites)
@@ -149,17 +155,30 @@ impl Hosts {
     }
 }
 
-/// Passes on what a site's process says, until it ends.
-async fn attend(site: String, channel: Channel, announced: mpsc::Sender<Announcement>) {
-    loop {
-        match channel.receive::<ToEdge>().await {
-            Ok(Some((message, folders))) => {
-                let site = site.clone();
-                let _ = announced.send(Announcement { site, message, folders }).await;
+/// Passes on what a site's process says, and tells it what is asked of it, until it ends.
+async fn attend(
+    site: String,
+    channel: Channel,
+    announced: mpsc::Sender<Announcement>,
+    queue: Queue,
+) {
+    let (tell, pool) = watch::channel(Pool::Fixed);
+    let listen = async {
+        loop {
+            match channel.receive::<ToEdge>().await {
+                Ok(Some((message, folders))) => {
+                    tell.send_replace(message.pool);
+                    let site = site.clone();
+                    let _ = announced.send(Announcement { site, message, folders }).await;
+                }
+                Ok(None) => return,
+                Err(error) => return tracing::error!(site, %error, "a site sent nonsense"),
             }
-            Ok(None) => return,
-            Err(error) => return tracing::error!(site, %error, "a site sent nonsense"),
         }
+    };
+    tokio::select! {
+        () = listen => {}
+        () = demand::report(&queue, &channel, pool) => {}
     }
 }
 

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::bail;
 use app::php;
 use app::workers::{Event, Settings, Workers};
-use flow::control::{Mount, Peer, ToEdge, Upstream};
+use flow::control::{Buffering, FromEdge, Mount, Peer, Pool, ToEdge, Upstream};
 use proc::Channel;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -15,11 +16,12 @@ use tokio::time::Instant;
 /// A running site.
 pub(crate) struct Running {
     folders: BTreeMap<String, OwnedFd>,
-    edge: Option<Channel>,
+    edge: Option<Arc<Channel>>,
     workers: Option<(Workers, mpsc::Receiver<Event>)>,
     php: Option<Php>,
-    /// How many workers there will be.
+    /// How many workers there will be before the site is ready.
     wanted: usize,
+    pool: Pool,
     state: State,
 }
 
@@ -52,13 +54,22 @@ enum State {
 impl Running {
     /// A site without workers so far.
     pub(crate) fn new(folders: BTreeMap<String, OwnedFd>, edge: Option<Channel>) -> Running {
-        Running { folders, edge, workers: None, php: None, wanted: 0, state: State::Starting }
+        let (edge, state) = (edge.map(Arc::new), State::Starting);
+        let (workers, php, pool) = (None, None, Pool::Fixed);
+        Running { folders, edge, workers, php, wanted: 0, pool, state }
     }
 
-    /// Starts the workers; the edge is told when they are ready.
+    /// Starts the workers; the edge is told when they are ready. A site that starts its first one
+    /// with the first request is ready at once.
     pub(crate) fn start(&mut self, settings: Settings) {
-        self.wanted = settings.count;
+        self.wanted = settings.pool.least;
+        self.pool = if settings.pool.grows() { Pool::Grows } else { Pool::Fixed };
         self.workers = Some(Workers::start(settings));
+        if self.wanted == 0 {
+            self.state =
+                State::Up(Upstream::Frames { sockets: Vec::new(), buffering: Buffering::Whole });
+            self.announce();
+        }
     }
 
     /// Starts PHP; the edge is told when it is ready.
@@ -78,24 +89,33 @@ impl Running {
     /// Meets another child. A new edge is told everything again.
     pub(crate) fn meet(&mut self, peer: &Peer, channel: Channel) {
         if *peer == Peer::Edge {
-            self.edge = Some(channel);
+            self.edge = Some(Arc::new(channel));
             self.announce();
         }
     }
 
-    /// Waits for the workers to change, and tells the edge. An error: they can't be started.
+    /// Waits for the workers to change, and tells the edge, or for the edge to say what it asks of
+    /// them. An error: they can't be started.
     pub(crate) async fn changed(&mut self) -> anyhow::Result<()> {
-        if let Some(php) = &mut self.php {
-            let (event, upload_bytes_max) = (php.events.recv().await, php.upload_bytes_max);
-            return self.php_changed(event, upload_bytes_max).await;
+        if self.php.is_some() {
+            return self.php_changed().await;
         }
-        let event = match &mut self.workers {
-            Some((_, events)) => events.recv().await,
-            None => None,
+        let Some((workers, events)) = &mut self.workers else {
+            return std::future::pending().await;
+        };
+        let event = tokio::select! {
+            event = events.recv() => event,
+            message = hear(self.edge.as_deref()) => {
+                match message {
+                    Some(message) => workers.hear(message).await,
+                    None => self.edge = None,
+                }
+                return Ok(());
+            }
         };
         match event {
             Some(Event::Changed(sockets)) => {
-                self.state = State::Up(Upstream::Frames { sockets });
+                self.state = State::Up(Upstream::Frames { sockets, buffering: Buffering::Whole });
                 self.announce();
                 Ok(())
             }
@@ -104,14 +124,23 @@ impl Running {
         }
     }
 
-    async fn php_changed(
-        &mut self,
-        event: Option<php::Event>,
-        upload_bytes_max: u64,
-    ) -> anyhow::Result<()> {
+    async fn php_changed(&mut self) -> anyhow::Result<()> {
+        let Some(php) = &mut self.php else { return Ok(()) };
+        let event = tokio::select! {
+            event = php.events.recv() => event,
+            message = hear(self.edge.as_deref()) => {
+                match message {
+                    Some(FromEdge::Stuck(work)) => php.server.kill(work.pid),
+                    // php-fpm has its own slow log, and as many children all the time.
+                    Some(FromEdge::Slow(_) | FromEdge::Report { .. }) => {}
+                    None => self.edge = None,
+                }
+                return Ok(());
+            }
+        };
         match event {
             Some(php::Event::Ready(socket)) => {
-                let connections = self.wanted;
+                let (connections, upload_bytes_max) = (self.wanted, php.upload_bytes_max);
                 self.state = State::Up(Upstream::FastCgi { socket, connections, upload_bytes_max });
                 self.announce();
                 Ok(())
@@ -129,7 +158,7 @@ impl Running {
             return serde_json::json!({ "workers": [], "php": php.server.status() });
         }
         match &self.workers {
-            Some((workers, _)) => serde_json::json!({ "workers": workers.status().await }),
+            Some((workers, _)) => serde_json::json!(workers.status().await),
             None => serde_json::json!({ "workers": [] }),
         }
     }
@@ -161,9 +190,21 @@ impl Running {
                 (Mount { prefix: prefix.clone(), scripts }, folder.as_fd())
             })
             .unzip();
-        let message = ToEdge { upstream, wanted: self.wanted, mounts };
+        let message = ToEdge { upstream, wanted: self.wanted, pool: self.pool, mounts };
         if let Err(error) = edge.try_send(&message, &folders) {
             tracing::warn!(%error, "the edge could not be told of the site's workers");
+        }
+    }
+}
+
+/// The edge's next message. None: it has gone, and the next one will be introduced.
+async fn hear(edge: Option<&Channel>) -> Option<FromEdge> {
+    let Some(edge) = edge else { return std::future::pending().await };
+    match edge.receive().await {
+        Ok(message) => message.map(|(message, _)| message),
+        Err(error) => {
+            tracing::error!(%error, "the edge can't be understood");
+            None
         }
     }
 }

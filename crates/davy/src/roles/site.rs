@@ -8,13 +8,13 @@ mod python;
 
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use anyhow::{anyhow, bail};
 use app::detect::{Asked, Disk, Found, Kind};
 use app::files::Mount;
-use app::workers::Sink;
+use app::workers::{Sink, SlowLog};
 use db::Choice;
 use flow::control::{Access, Peer, ToKeeper};
 use proc::{Channel, Own};
@@ -23,7 +23,7 @@ use tokio::sync::mpsc;
 use super::child::Child;
 use super::database;
 use super::running::Running;
-use crate::logs::{Logs, Reach, printable};
+use crate::logs::{self, Logs, Reach, printable};
 use crate::settings;
 use crate::settings::start::SiteStart;
 
@@ -202,6 +202,21 @@ impl Scene {
         Arc::new(move |worker, line| {
             let who = if worker == 0 { String::new() } else { format!(" worker {worker}") };
             logs.line(&format!("{name}{who}: {}", printable(line)), Reach::Terminal);
+        })
+    }
+}
+
+impl Scene {
+    /// Where goes what the site's processes do that take long: `slow.log`, made for the first entry.
+    fn slow_log(&self) -> SlowLog {
+        let (folder, log) = (self.start.place.logs(), OnceLock::new());
+        Arc::new(move |entry| {
+            let open = || logs::open(&folder, "slow").map_err(|error| error.to_string());
+            let lines: Vec<_> = entry.lines().map(printable).collect();
+            match log.get_or_init(open) {
+                Ok(logs) => logs.line(&lines.join("\n"), Reach::File),
+                Err(error) => tracing::warn!(error, "slow.log can't be written"),
+            }
         })
     }
 }

@@ -1,11 +1,16 @@
 //! The policy in virtual time.
 
 use std::collections::{BTreeSet, HashMap};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use proptest::prelude::*;
 
 use super::*;
+
+fn settings() -> Settings {
+    Settings::new(PathBuf::new())
+}
 
 /// The policy with a clock in milliseconds.
 struct Scene(Dispatch);
@@ -15,7 +20,8 @@ impl Scene {
         Scene(Dispatch::new(Settings {
             waiting_max,
             wait_max: Duration::from_millis(30),
-            ..Settings::default()
+            request_max: Duration::from_secs(10),
+            ..settings()
         }))
     }
 
@@ -274,6 +280,77 @@ fn the_wait_behind_is_counted_from_the_last_end() {
     assert_eq!(scene.at(18, Event::Ended(1, 2, None)), [Action::Hand(3, 1)]);
 }
 
+/// A worker that takes so many requests at a time has been handed the first one at 0.
+fn at_work(concurrency: u16) -> Scene {
+    let mut scene = Scene::new(10);
+    scene.at(0, Event::Up(1, concurrency));
+    assert_eq!(scene.at(0, once(1)), [Action::Hand(1, 1)]);
+    scene
+}
+
+#[test]
+fn a_worker_that_does_not_answer_is_slow_at_half_time_and_killed_at_the_limit() {
+    let mut scene = at_work(1);
+    assert_eq!(scene.at(4_999, Event::Tick), []);
+    assert_eq!(scene.at(5_000, Event::Tick), [Action::Slow(1, 1)]);
+    assert_eq!(scene.at(9_999, Event::Tick), [], "that is told once");
+    let end = [Action::Expire(1, 1), Action::Kill(1, 1)];
+    assert_eq!(scene.at(10_000, Event::Tick), end);
+    assert_eq!(scene.at(20_000, Event::Tick), []);
+}
+
+#[test]
+fn a_worker_with_several_requests_is_killed_only_if_it_does_not_give_one_up() {
+    for gives_up in [true, false] {
+        let mut scene = at_work(4);
+        scene.at(9_000, once(2));
+        assert_eq!(scene.at(10_000, Event::Tick), [Action::Expire(1, 1)]);
+        if gives_up {
+            scene.at(11_000, Event::Ended(1, 1, None));
+            scene.at(11_000, Event::Ended(1, 2, None));
+            assert_eq!(scene.at(15_000, Event::Tick), []);
+        } else {
+            assert_eq!(scene.at(14_000, Event::Tick), [Action::Slow(2, 1)]);
+            assert_eq!(scene.at(15_000, Event::Tick), [Action::Kill(1, 1)]);
+        }
+    }
+}
+
+#[test]
+fn an_answer_that_has_begun_may_take_as_long_as_it_wants() {
+    let mut scene = at_work(1);
+    scene.at(1_000, Event::Answering(1, 1));
+    assert_eq!(scene.at(60_000, Event::Tick), []);
+    assert_eq!(scene.0.busy_since(1), Some(Stamp(0)), "but its worker is at it");
+}
+
+#[test]
+fn the_time_of_a_request_that_waits_behind_another_begins_when_that_ends() {
+    let mut scene = Scene::new(10);
+    scene.experienced(1, 20, QUICK);
+    scene.at(0, ahead(1));
+    scene.at(0, ahead(2));
+    scene.at(3, Event::Ended(1, 1, Some(QUICK)));
+    assert_eq!(scene.at(5_002, Event::Tick), []);
+    assert_eq!(scene.at(5_003, Event::Tick), [Action::Slow(2, 1)]);
+}
+
+#[test]
+fn the_demand_is_what_waits_and_what_is_busy() {
+    let mut scene = at_work(1);
+    scene.at(0, Event::Up(2, 4));
+    scene.at(1, once(2));
+    let busy = |scene: &Scene| scene.0.demand(Stamp(20_000_000)).busy;
+    assert_eq!(busy(&scene), 2, "one, and a fourth of the other");
+    (3..6).for_each(|job| drop(scene.at(2, once(job))));
+    scene.at(10, once(6));
+    let longest = Duration::from_millis(10);
+    let demand = scene.0.demand(Stamp(20_000_000));
+    assert_eq!(demand, Demand { waiting: 1, longest, busy: 2 });
+    scene.at(25, Event::Ended(1, 1, None));
+    assert_eq!(scene.0.waits(), Waits([5, 0, 1, 0, 0, 0, 0, 0, 0]), "one has waited 15 ms");
+}
+
 /// Workers in virtual time: each runs what it has one by one, in the order it was handed.
 struct Stage {
     scene: Scene,
@@ -288,7 +365,7 @@ struct Stage {
 
 impl Stage {
     fn new(workers: usize) -> Stage {
-        let mut scene = Scene(Dispatch::new(Settings::default()));
+        let mut scene = Scene(Dispatch::new(settings()));
         (0..workers).for_each(|worker| scene.experienced(worker, 100, QUICK));
         // The last one that gained experience was handed all of it: the others are idle again.
         let at = (0..workers).map(|worker| (worker, (VecDeque::new(), 0))).collect();
@@ -320,7 +397,7 @@ impl Stage {
                         let back = Event::Returned(job, Handing::Ahead(500));
                         actions.extend(self.scene.at_us(self.now_us, back));
                     }
-                    Action::Refuse(job, _) => panic!("{job} was refused"),
+                    other => panic!("no request is refused, none takes so long: {other:?}"),
                 }
             }
             if returned {
@@ -423,6 +500,7 @@ impl Ledger {
                     );
                     returned = true;
                 }
+                other => prop_assert!(false, "no request takes so long: {:?}", other),
             }
             if actions.is_empty() && std::mem::take(&mut returned) {
                 actions.extend(scene.at(ms, Event::Tick));

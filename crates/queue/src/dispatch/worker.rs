@@ -20,6 +20,8 @@ const RECALL_AFTER: Duration = Duration::from_millis(4);
 const RECENT: u32 = 100;
 /// Fewer say nothing about a worker.
 const RECENT_MIN: u32 = 20;
+/// What a worker that runs several requests gets to end one of them in, whose time is over.
+const GRACE: Duration = Duration::from_secs(5);
 
 /// A request, waiting or at a worker.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +30,32 @@ pub(super) struct Request {
     pub(super) handing: Handing,
     /// How long it may wait for a worker, those times counted that it comes back.
     pub(super) until: Stamp,
+    pub(super) clock: Clock,
+}
+
+/// Whether a request's time at its worker is counted, and what was done about it so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Clock {
+    /// No worker runs it yet.
+    Unbegun,
+    /// A worker runs it, and owes the head of its answer.
+    Running(Stamp),
+    /// Half of the time is over, and that was told.
+    Slow(Stamp),
+    /// The time is over, and the visitor has been answered in the worker's place.
+    Expired(Stamp),
+    /// The answer has begun, and may take as long as it wants; or all that can be done was done.
+    Over(Stamp),
+}
+
+impl Clock {
+    /// When the worker began the request.
+    fn since(self) -> Option<Stamp> {
+        match self {
+            Clock::Unbegun => None,
+            Clock::Running(at) | Clock::Slow(at) | Clock::Expired(at) | Clock::Over(at) => Some(at),
+        }
+    }
 }
 
 /// A worker.
@@ -44,6 +72,17 @@ pub(super) struct Worker {
     pub(super) leaving: bool,
     /// What waits behind is being recalled already.
     pub(super) recalling: bool,
+}
+
+/// What is due for a request that takes long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Due {
+    /// Half of its time is over.
+    Slow,
+    /// Its time is over.
+    Expired,
+    /// And the worker has not ended it, though it was told to.
+    Stuck,
 }
 
 impl Worker {
@@ -94,10 +133,60 @@ impl Worker {
     }
 
     pub(super) fn hand(&mut self, now: Stamp, request: Request) {
+        let mut clock = Clock::Unbegun;
         if self.has_room() {
             self.since = now;
+            clock = Clock::Running(now);
         }
-        self.sent.push_back(request);
+        self.sent.push_back(Request { clock, ..request });
+    }
+
+    /// How many requests it runs, and how many it could.
+    pub(super) fn running(&self) -> (usize, usize) {
+        (self.sent.len().min(self.concurrency), self.concurrency)
+    }
+
+    /// Whether it runs one request at a time: then no other suffers from its end.
+    pub(super) fn runs_one(&self) -> bool {
+        self.concurrency == 1
+    }
+
+    /// A request's answer has begun.
+    pub(super) fn answers(&mut self, job: JobKey) {
+        if let Some(sent) = self.sent.iter_mut().find(|sent| sent.job == job) {
+            sent.clock = sent.clock.since().map_or(sent.clock, Clock::Over);
+        }
+    }
+
+    /// Since when it has been at the oldest of those it runs.
+    pub(super) fn busy_since(&self) -> Option<Stamp> {
+        let running = self.sent.iter().take(self.concurrency);
+        running.filter_map(|sent| sent.clock.since()).min()
+    }
+
+    /// What is due for the requests it runs, each thing once.
+    pub(super) fn due(&mut self, now: Stamp, limit: Duration) -> Vec<(JobKey, Due)> {
+        let (slow, grace) = (limit / 2, limit.saturating_add(GRACE));
+        // Who runs one request at a time is killed at once.
+        let expired = if self.runs_one() { Clock::Over } else { Clock::Expired };
+        let running = self.sent.iter_mut().take(self.concurrency);
+        let due = running.filter_map(|sent| {
+            let (due, clock) = match sent.clock {
+                Clock::Running(since) | Clock::Slow(since) if now >= since.after(limit) => {
+                    (Due::Expired, expired(since))
+                }
+                Clock::Running(since) if now >= since.after(slow) => {
+                    (Due::Slow, Clock::Slow(since))
+                }
+                Clock::Expired(since) if now >= since.after(grace) => {
+                    (Due::Stuck, Clock::Over(since))
+                }
+                _ => return None,
+            };
+            sent.clock = clock;
+            Some((sent.job, due))
+        });
+        due.collect()
     }
 
     /// A request has ended. That of one that only waited behind says nothing about those it runs.
@@ -107,8 +196,18 @@ impl Worker {
         if at < self.concurrency {
             self.since = now;
             self.recalling = false;
+            self.begin_next(now);
         }
         took.into_iter().for_each(|took| self.recent.add(took));
+    }
+
+    /// The request that comes to run by the end of another.
+    fn begin_next(&mut self, now: Stamp) {
+        if let Some(next) = self.sent.get_mut(self.concurrency - 1)
+            && next.clock == Clock::Unbegun
+        {
+            next.clock = Clock::Running(now);
+        }
     }
 
     /// Whether it has the request.
@@ -116,9 +215,11 @@ impl Worker {
         self.place_of(job).is_some()
     }
 
-    /// Forgets a request.
-    pub(super) fn take(&mut self, job: JobKey) -> Option<Request> {
-        self.sent.remove(self.place_of(job)?)
+    /// Forgets a request that it has not begun.
+    pub(super) fn take(&mut self, now: Stamp, job: JobKey) -> Option<Request> {
+        let taken = self.sent.remove(self.place_of(job)?)?;
+        self.begin_next(now);
+        Some(Request { clock: Clock::Unbegun, ..taken })
     }
 
     fn place_of(&self, job: JobKey) -> Option<usize> {

@@ -10,7 +10,7 @@ use tokio::net::UnixListener;
 use tokio::sync::oneshot;
 
 use super::*;
-use crate::owner::tests::{Scene, collect};
+use crate::owner::tests::{Scene, collect, settings};
 
 /// A child of PHP that was greeted.
 struct Child {
@@ -151,8 +151,8 @@ async fn content_is_sent_as_php_takes_it_and_its_length_is_told() {
 }
 
 #[tokio::test]
-async fn a_large_answer_is_read_as_the_visitor_takes_it() {
-    let scene = Scene::new();
+async fn a_large_answer_is_read_as_the_visitor_takes_it_where_there_is_no_room_for_it() {
+    let scene = Scene::with(crate::Settings { spool_bytes_max: 0, ..settings() });
     let listener = php(&scene, 1);
     let mut child = Child::accept(&listener).await;
     let answer = scene.get();
@@ -291,7 +291,7 @@ static UNREAD: AtomicUsize = AtomicUsize::new(0);
 #[tokio::test]
 async fn a_child_that_has_ended_its_answer_gets_the_next_request_when_it_is_back() {
     let unread = |_: BorrowedFd<'_>| Ok(UNREAD.load(Ordering::SeqCst));
-    let scene = Scene::with(crate::Settings { unread, ..crate::Settings::default() });
+    let scene = Scene::with(crate::Settings { unread, ..settings() });
     let listener = php(&scene, 1);
     let mut child = Child::accept(&listener).await;
     let first = scene.get();

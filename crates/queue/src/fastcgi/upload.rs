@@ -3,6 +3,7 @@
 use flow::Body;
 
 use crate::stream::Ticket;
+use crate::variables::value;
 
 /// PHP reads as much content as CONTENT_LENGTH says. The variable, where only the edge knows.
 pub(super) fn length_unsaid(ticket: &Ticket) -> String {
@@ -38,22 +39,11 @@ pub(super) fn warn_if_too_large(ticket: &Ticket, upload_bytes_max: u64) {
 fn form_bytes(variables: &[u8]) -> Option<u64> {
     let kind = value(variables, "CONTENT_TYPE")?;
     let is_form = kind.get(..FORM.len())?.eq_ignore_ascii_case(FORM);
-    let length = value(variables, LENGTH).filter(|_| is_form)?;
-    std::str::from_utf8(length).ok()?.parse().ok()
-}
-
-fn value<'a>(variables: &'a [u8], name: &str) -> Option<&'a [u8]> {
-    let mut pieces = variables.split(|byte| *byte == 0);
-    while let (Some(found), Some(value)) = (pieces.next(), pieces.next()) {
-        if found == name.as_bytes() {
-            return Some(value);
-        }
-    }
-    None
+    value(variables, LENGTH).filter(|_| is_form)?.parse().ok()
 }
 
 const LENGTH: &str = "CONTENT_LENGTH";
-const FORM: &[u8] = b"multipart/form-data";
+const FORM: &str = "multipart/form-data";
 
 #[cfg(test)]
 mod tests {

@@ -82,6 +82,7 @@ fn frame_of(vector: &BTreeMap<String, String>) -> Frame {
             reason: text("reason"),
         },
         "GOAWAY" => Frame::GoAway { last: number("last") as u32 },
+        "ASIDE" => Frame::Aside { stream },
         "CREDIT" => Frame::Credit { stream, bytes: number("credit") as u32 },
         other => panic!("unknown type {other}"),
     }
@@ -105,7 +106,7 @@ fn the_specification_s_vectors_hold_in_both_directions() {
 fn frames_of_a_wrong_shape_are_errors() {
     let broken: [&[u8]; 6] = [
         &[0, 2, 0, 1, 4, 0, 0, 0, 0, 0, 0, 1], // DATA longer than 128 KiB
-        &[0, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 1], // type 9
+        &[0, 0, 0, 0, 10, 0, 0, 0, 0, 0, 0, 1], // type 10
         &[0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0], // HELLO without fields
         &[0, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0], // DATA on stream 0
         &[0, 0, 0, 1, 5, 0, 0, 0, 0, 0, 0, 1, 0], // END with one byte
@@ -143,7 +144,8 @@ fn any_frame() -> impl Strategy<Value = Frame> {
         (stream.clone(), any::<Option<u64>>())
             .prop_map(|(stream, ended)| Frame::End { stream, ended: ended.map(Stamp) }),
         (stream.clone(), "[a-z ]{0,80}").prop_map(|(stream, reason)| Frame::abort(stream, &reason)),
-        (stream, any::<u32>()).prop_map(|(stream, bytes)| Frame::Credit { stream, bytes }),
+        (stream.clone(), any::<u32>()).prop_map(|(stream, bytes)| Frame::Credit { stream, bytes }),
+        stream.prop_map(|stream| Frame::Aside { stream }),
         any::<u32>().prop_map(|last| Frame::GoAway { last }),
     ]
 }

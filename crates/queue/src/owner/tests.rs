@@ -1,6 +1,7 @@
 //! The queue with workers over real UNIX sockets; the worker's side is played frame by frame.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bytes::BytesMut;
 use flow::{Answer, Body, Client, Request, RequestId, Scheme, Trace};
@@ -11,6 +12,12 @@ use super::*;
 use crate::Queue;
 use crate::frame::{self, Content, Frame};
 
+pub(crate) fn settings() -> Settings {
+    Settings::new(PathBuf::new())
+}
+
+mod slow_clients;
+
 /// A queue, and a worker's socket that it is told of.
 pub(crate) struct Scene {
     pub(crate) queue: Queue,
@@ -20,13 +27,15 @@ pub(crate) struct Scene {
 
 impl Scene {
     pub(crate) fn new() -> Scene {
-        Scene::with(Settings::default())
+        Scene::with(settings())
     }
 
-    pub(crate) fn with(settings: Settings) -> Scene {
+    pub(crate) fn with(mut settings: Settings) -> Scene {
         let (jobs, receiver) = mpsc::channel(64);
+        let folder = tempfile::tempdir().unwrap();
+        folder.path().clone_into(&mut settings.spool);
         let queue = Queue::start(settings, receiver);
-        Scene { queue, jobs, folder: tempfile::tempdir().unwrap() }
+        Scene { queue, jobs, folder }
     }
 
     pub(crate) fn socket(&self, name: &str) -> PathBuf {
@@ -63,18 +72,27 @@ struct Played {
 impl Played {
     /// Waits for the edge, and greets it.
     async fn accept(listener: &UnixListener) -> Played {
+        Played::accept_with(listener, 1).await
+    }
+
+    /// The same, as a worker that takes so many requests at a time.
+    async fn accept_with(listener: &UnixListener, concurrency: u16) -> Played {
         let (socket, _) = listener.accept().await.unwrap();
         let mut played = Played { socket, incoming: BytesMut::new() };
-        played.say(&[Frame::Hello { version: 1, concurrency: 1, pid: 4711 }]).await;
+        played.say(&[Frame::Hello { version: 1, concurrency, pid: 4711 }]).await;
         let hello = played.hear().await;
         assert!(matches!(hello, Some(Frame::Hello { version: 1, .. })), "{hello:?}");
         played
     }
 
     async fn start(scene: &Scene) -> Played {
+        Played::start_as(scene, Buffering::Whole).await
+    }
+
+    async fn start_as(scene: &Scene, buffering: Buffering) -> Played {
         let path = scene.socket("w");
         let listener = UnixListener::bind(&path).unwrap();
-        scene.queue.reload(Upstream::Frames { sockets: vec![path] });
+        scene.queue.reload(Upstream::Frames { sockets: vec![path], buffering });
         Played::accept(&listener).await
     }
 
@@ -117,7 +135,7 @@ fn end(stream: u32) -> Frame {
 async fn another_worker_answers(scene: &Scene, answer: oneshot::Receiver<Answer>) {
     let path = scene.socket("new");
     let listener = UnixListener::bind(&path).unwrap();
-    scene.queue.reload(Upstream::Frames { sockets: vec![path] });
+    scene.queue.reload(Upstream::Frames { sockets: vec![path], buffering: Buffering::Whole });
     let mut new = Played::accept(&listener).await;
     let (stream, _) = new.hear_request().await;
     new.say(&[head(stream, b"ok"), end(stream)]).await;
@@ -214,7 +232,7 @@ async fn a_worker_that_dies_fails_its_request_at_step_app_and_is_tried_again() {
     let scene = Scene::new();
     let path = scene.socket("w");
     let listener = UnixListener::bind(&path).unwrap();
-    scene.queue.reload(Upstream::Frames { sockets: vec![path] });
+    scene.queue.reload(Upstream::Frames { sockets: vec![path], buffering: Buffering::Whole });
     let mut worker = Played::accept(&listener).await;
     let first = scene.ask(Body::Empty);
     worker.hear_request().await;
@@ -249,6 +267,30 @@ async fn an_application_that_fails_is_a_500_and_its_worker_goes_on() {
 }
 
 #[tokio::test]
+async fn a_request_that_goes_on_aside_leaves_room_for_the_next() {
+    let scene = Scene::new();
+    let mut played = Played::start(&scene).await;
+    let taken_over = scene.ask(Body::Empty);
+    let (first, _) = played.hear_request().await;
+    let next = scene.ask(Body::Empty);
+    played.say(&[Frame::Aside { stream: first }]).await;
+    let (second, _) = played.hear_request().await;
+    played.say(&[head(second, b"two"), end(second)]).await;
+    assert_eq!(collect(next.await.unwrap().unwrap().body).await.unwrap(), b"two");
+    // The first is still answered, and its end makes no second place.
+    let third = scene.ask(Body::Empty);
+    let (number, _) = played.hear_request().await;
+    played.say(&[head(first, b"one"), end(first)]).await;
+    assert_eq!(collect(taken_over.await.unwrap().unwrap().body).await.unwrap(), b"one");
+    let waiting = scene.ask(Body::Empty);
+    played.say(&[head(number, b"three"), end(number)]).await;
+    assert_eq!(collect(third.await.unwrap().unwrap().body).await.unwrap(), b"three");
+    let (number, _) = played.hear_request().await;
+    played.say(&[head(number, b"four"), end(number)]).await;
+    assert_eq!(collect(waiting.await.unwrap().unwrap().body).await.unwrap(), b"four");
+}
+
+#[tokio::test]
 async fn a_visitor_that_goes_away_is_told_to_the_worker() {
     let scene = Scene::new();
     let mut worker = Played::start(&scene).await;
@@ -266,7 +308,7 @@ async fn a_visitor_that_goes_away_is_told_to_the_worker() {
 #[tokio::test]
 async fn content_without_credit_ends_the_link_and_not_the_queue() {
     let scene = Scene::new();
-    let mut worker = Played::start(&scene).await;
+    let mut worker = Played::start_as(&scene, Buffering::Streamed).await;
     let answer = scene.ask(Body::Empty);
     let (stream, _) = worker.hear_request().await;
     worker.say(&[head(stream, b"")]).await;
@@ -286,7 +328,7 @@ async fn content_without_credit_ends_the_link_and_not_the_queue() {
 #[tokio::test(start_paused = true)]
 async fn a_request_that_waits_too_long_is_refused_with_a_time_to_retry() {
     let wait_max = Duration::from_millis(50);
-    let scene = Scene::with(Settings { waiting_max: 1, wait_max, ..Settings::default() });
+    let scene = Scene::with(Settings { waiting_max: 1, wait_max, ..settings() });
     let (first, second) = (scene.ask(Body::Empty), scene.ask(Body::Empty));
     let full = second.await.unwrap().unwrap_err();
     assert_eq!((full.step, full.status.as_u16()), (Step::Queue, 503));
@@ -305,7 +347,7 @@ async fn a_socket_that_is_no_longer_listed_finishes_what_it_has() {
 
     let path = scene.socket("new");
     let listener = UnixListener::bind(&path).unwrap();
-    scene.queue.reload(Upstream::Frames { sockets: vec![path] });
+    scene.queue.reload(Upstream::Frames { sockets: vec![path], buffering: Buffering::Whole });
     let mut new = Played::accept(&listener).await;
     let second = scene.ask(Body::Empty);
     let (other, _) = new.hear_request().await;
@@ -381,7 +423,9 @@ async fn garbage_on_the_socket_ends_the_link() {
     let scene = Scene::new();
     let path = scene.socket("w");
     let listener = UnixListener::bind(&path).unwrap();
-    scene.queue.reload(Upstream::Frames { sockets: vec![path.clone()] });
+    scene
+        .queue
+        .reload(Upstream::Frames { sockets: vec![path.clone()], buffering: Buffering::Whole });
     let (mut socket, _) = listener.accept().await.unwrap();
     socket.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
     let mut rest = Vec::new();
@@ -400,7 +444,7 @@ async fn a_worker_that_ends_as_a_request_arrives_costs_the_queue_nothing() {
     let scene = Scene::new();
     let path = scene.socket("w");
     let listener = UnixListener::bind(&path).unwrap();
-    scene.queue.reload(Upstream::Frames { sockets: vec![path] });
+    scene.queue.reload(Upstream::Frames { sockets: vec![path], buffering: Buffering::Whole });
     let (signal, waiter) = UnixStream::pair().unwrap();
     // The queue takes what is ready in no fixed order: often enough, all orders come.
     for _ in 0..32 {
@@ -428,7 +472,7 @@ async fn a_worker_that_greets_and_goes_on_with_garbage_is_not_counted() {
     let scene = Scene::new();
     let path = scene.socket("w");
     let listener = UnixListener::bind(&path).unwrap();
-    scene.queue.reload(Upstream::Frames { sockets: vec![path] });
+    scene.queue.reload(Upstream::Frames { sockets: vec![path], buffering: Buffering::Whole });
     let (mut socket, _) = listener.accept().await.unwrap();
     let mut out = BytesMut::new();
     frame::encode(&Frame::Hello { version: 1, concurrency: 1, pid: 4711 }, &mut out);
@@ -445,7 +489,7 @@ async fn a_worker_that_greets_and_goes_on_with_garbage_is_not_counted() {
 
 #[tokio::test(start_paused = true)]
 async fn a_visitor_that_goes_away_gives_up_its_place_in_the_queue() {
-    let scene = Scene::with(Settings { waiting_max: 1, ..Settings::default() });
+    let scene = Scene::with(Settings { waiting_max: 1, ..settings() });
     drop(scene.ask(Body::Empty));
     tokio::time::timeout(Duration::from_secs(5), async {
         while scene.queue.status().await.waiting > 0 {
@@ -489,7 +533,10 @@ async fn what_is_behind_a_slow_request_is_recalled_for_another_worker_and_its_la
     }
     let path = scene.socket("other");
     let listener = UnixListener::bind(&path).unwrap();
-    scene.queue.reload(Upstream::Frames { sockets: vec![scene.socket("w"), path] });
+    scene.queue.reload(Upstream::Frames {
+        sockets: vec![scene.socket("w"), path],
+        buffering: Buffering::Whole,
+    });
     let mut other = Played::accept(&listener).await;
     for answer in [second, third] {
         let (stream, _) = other.hear_request().await;
@@ -513,7 +560,7 @@ async fn what_is_behind_a_slow_request_is_recalled_for_another_worker_and_its_la
 async fn what_waited_behind_at_a_worker_that_died_goes_to_the_next() {
     let scene = Scene::new();
     let mut worker = quick_worker(&scene).await;
-    let (first, second) = (scene.get(), scene.get());
+    let (first, second) = (scene.ask(Body::Empty), scene.get());
     worker.hear_request().await;
     worker.hear_request().await;
     drop(worker);
@@ -541,7 +588,7 @@ async fn a_post_with_its_content_comes_back_from_a_worker_that_stops() {
     old.say(&[Frame::GoAway { last: stream - 1 }]).await;
     let path = scene.socket("new");
     let listener = UnixListener::bind(&path).unwrap();
-    scene.queue.reload(Upstream::Frames { sockets: vec![path] });
+    scene.queue.reload(Upstream::Frames { sockets: vec![path], buffering: Buffering::Whole });
     let mut new = Played::accept(&listener).await;
     let (stream, content) = new.hear_request().await;
     assert_eq!(content, Content::Follows);
@@ -573,4 +620,78 @@ async fn visitors_that_leave_together_take_no_worker_with_them() {
     }
     let status = scene.queue.status().await;
     assert_eq!((status.waiting, status.running), (0, 0));
+}
+
+/// A queue whose workers have so many milliseconds for a request, and one that is at a request.
+async fn one_at_work(method: Method, concurrency: u16, ms: u64) -> (Scene, Played, Asked) {
+    let request_max = Duration::from_millis(ms);
+    let scene = Scene::with(Settings { request_max, ..settings() });
+    let (tell, notices) = mpsc::channel(8);
+    scene.queue.notify(tell);
+    let path = scene.socket("w");
+    let listener = UnixListener::bind(&path).unwrap();
+    scene.queue.reload(Upstream::Frames { sockets: vec![path], buffering: Buffering::Whole });
+    let mut worker = Played::accept_with(&listener, concurrency).await;
+    let answer = scene.send(method, Body::Empty);
+    worker.hear_request().await;
+    (scene, worker, Asked { answer, notices, _listener: listener })
+}
+
+/// What became of a request.
+struct Asked {
+    answer: oneshot::Receiver<Answer>,
+    notices: mpsc::Receiver<FromEdge>,
+    _listener: UnixListener,
+}
+
+#[tokio::test]
+async fn a_worker_that_hangs_is_told_of_and_its_visitor_gets_504() {
+    let (scene, mut worker, mut asked) = one_at_work(Method::GET, 1, 400).await;
+    let Some(FromEdge::Slow(look)) = asked.notices.recv().await else { panic!("not slow") };
+    assert_eq!((look.pid, &*look.line), (4711, "GET /"));
+    assert!(look.taken >= Duration::from_millis(200), "{look:?}");
+    let failure = asked.answer.await.unwrap().unwrap_err();
+    assert_eq!((failure.step, failure.status), (Step::App, StatusCode::GATEWAY_TIMEOUT));
+    let Some(FromEdge::Stuck(end)) = asked.notices.recv().await else { panic!("not stuck") };
+    assert_eq!((end.pid, end.request), (4711, look.request));
+    assert_eq!(worker.hear().await, None, "nothing more is to come from this worker");
+    let status = scene.queue.status().await;
+    assert_eq!((status.expired, status.repeated), (1, 0), "it is not tried again");
+}
+
+#[tokio::test]
+async fn a_worker_with_several_requests_is_told_to_give_the_late_one_up_and_lives_on() {
+    let (scene, mut worker, asked) = one_at_work(Method::GET, 4, 200).await;
+    let failure = asked.answer.await.unwrap().unwrap_err();
+    assert_eq!(failure.status, StatusCode::GATEWAY_TIMEOUT);
+    let heard = worker.hear().await;
+    assert!(matches!(heard, Some(Frame::Abort { stream: 1, .. })), "{heard:?}");
+    worker.say(&[Frame::abort(1, "given up")]).await;
+    let answer = scene.get();
+    let (stream, _) = worker.hear_request().await;
+    worker.say(&[head(stream, b"ok"), end(stream)]).await;
+    assert!(answer.await.unwrap().is_ok());
+    assert_eq!(scene.queue.status().await.each[0].served, 2);
+}
+
+#[tokio::test]
+async fn a_safe_request_whose_worker_died_is_repeated_once_and_a_post_never() {
+    let (scene, worker, asked) = one_at_work(Method::GET, 1, 60_000).await;
+    drop(worker);
+    let path = scene.socket("second");
+    let listener = UnixListener::bind(&path).unwrap();
+    scene.queue.reload(Upstream::Frames { sockets: vec![path], buffering: Buffering::Whole });
+    let mut second = Played::accept(&listener).await;
+    second.hear_request().await;
+    drop(second);
+    let failure = asked.answer.await.unwrap().unwrap_err();
+    assert_eq!(failure.status, StatusCode::BAD_GATEWAY, "what kills two workers gets no third");
+    assert_eq!(scene.queue.status().await.repeated, 1);
+
+    for method in [Method::POST, Method::PUT, Method::DELETE, Method::PATCH] {
+        let (_scene, worker, asked) = one_at_work(method, 1, 60_000).await;
+        drop(worker);
+        let failure = asked.answer.await.unwrap().unwrap_err();
+        assert_eq!(failure.status, StatusCode::BAD_GATEWAY);
+    }
 }

@@ -7,6 +7,7 @@
 //! attend   content … content, end, then watching for the client to leave
 //! answer   ~~~~~ queue, app ~~~~~> head, content … content
 //! ```
+//! An answer that upgrades the connection makes a tunnel of it.
 //! How long an answer may take is not for this step to say: nothing here ends that wait but the
 //! client.
 
@@ -29,6 +30,7 @@ use super::head::Head;
 use super::incoming::Incoming;
 use super::outgoing::Outgoing;
 use super::response::{self, Framing, Terms};
+use super::tunnel::Upgrade;
 use super::upload::{Trouble, Upload};
 use crate::{Sink, Source};
 
@@ -42,11 +44,17 @@ impl<R: Source, W: Sink> Connection<R, W> {
         upload: &mut Upload,
         trace: &Arc<Trace>,
     ) -> Sent {
-        let parts = match head.parts() {
+        let mut parts = match head.parts() {
             Ok(parts) => parts,
             Err(refusal) => return self.send_refusal(Some(head), refusal, trace).await,
         };
-        let body = upload.body(&mut self.incoming.buffer);
+        let (upgrade, body) = match Upgrade::of(head, upload) {
+            Some((upgrade, body)) => {
+                upgrade.ask(&mut parts.headers);
+                (Some(upgrade), body)
+            }
+            None => (None, upload.body(&mut self.incoming.buffer)),
+        };
         let (client, trace_of) = (self.client, trace.clone());
         let request = Request { head: parts, body, client, script, trace: trace_of };
         let waited = match hand_over(jobs, request) {
@@ -65,10 +73,32 @@ impl<R: Source, W: Sink> Connection<R, W> {
             Ok(answer) => {
                 trace.mark(Mark::Answered, Stamp::now());
                 let terms = self.terms(head, upload);
-                match answer.and_then(|response| framed(response, terms)) {
-                    Ok((response, framing)) => self.deliver(response, framing, terms, upload).await,
+                match self.send_answer(answer, upgrade, terms, upload).await {
+                    Ok(sent) => sent,
                     Err(failure) => self.send_page(Some(head), failure, terms, trace).await,
                 }
+            }
+        }
+    }
+
+    /// Sends an answer of either kind; an error when there is none that could be sent.
+    async fn send_answer(
+        &mut self,
+        answer: Answer,
+        upgrade: Option<Upgrade>,
+        terms: Terms,
+        upload: &mut Upload,
+    ) -> Result<Sent, Failure> {
+        match (answer?, upgrade) {
+            (response, Some(upgrade))
+                if response.head.status == StatusCode::SWITCHING_PROTOCOLS =>
+            {
+                self.tunnel(upgrade, response).await
+            }
+            (response, upgrade) => {
+                upgrade.into_iter().for_each(Upgrade::decline);
+                let (response, framing) = framed(response, terms)?;
+                Ok(self.deliver(response, framing, terms, upload).await)
             }
         }
     }
@@ -233,11 +263,15 @@ fn report_excess() {
 }
 
 /// The next piece of an answer. Before it is waited for, what was added so far is sent.
-async fn next<W: Sink>(out: &mut Outgoing<W>, body: &mut Body) -> Result<Option<Bytes>, Failure> {
+pub(super) async fn next<W: Sink>(
+    out: &mut Outgoing<W>,
+    body: &mut Body,
+) -> Result<Option<Bytes>, Failure> {
     let next = match at_once(body.next()).await {
         Some(next) => next,
         None => {
             out.flush().await?;
+            out.park();
             body.next().await
         }
     };

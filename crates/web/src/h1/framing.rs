@@ -3,11 +3,11 @@
 //! Anything that two readers could take differently is refused: this is what request smuggling is
 //! made of (RFC 9112 §11.2).
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
+use flow::{Chunked, Decoded};
 use http::{StatusCode, Version};
 
 use super::Refusal;
-use super::chunked::Chunked;
 use super::head::Head;
 
 /// Whether the connection serves another request after this one.
@@ -65,17 +65,6 @@ pub(crate) enum Decoder {
     Chunked(Chunked),
 }
 
-/// What a [`Decoder`] found.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Decoded {
-    /// A piece of content.
-    Data(Bytes),
-    /// Nothing, until there are more bytes (or more room).
-    More,
-    /// The content is complete.
-    End,
-}
-
 impl Decoder {
     /// The decoder for a request's content (RFC 9112 §6.3).
     pub(crate) fn of(head: &Head) -> Result<Decoder, Refusal> {
@@ -96,9 +85,9 @@ impl Decoder {
     /// Takes the next piece of content, at most `room` bytes of it, out of `bytes`.
     pub(crate) fn next(&mut self, bytes: &mut BytesMut, room: usize) -> Result<Decoded, Refusal> {
         match self {
-            Decoder::Chunked(chunked) => chunked.next(bytes, room),
+            Decoder::Chunked(chunked) => Ok(chunked.next(bytes, room)?),
             Decoder::Length(0) => Ok(Decoded::End),
-            Decoder::Length(left) => Ok(take(left, bytes, room)),
+            Decoder::Length(left) => Ok(Decoded::take(left, bytes, room)),
         }
     }
 
@@ -117,17 +106,6 @@ impl Decoder {
             Decoder::Chunked(chunked) => chunked.is_done().then_some(0),
         }
     }
-}
-
-/// Takes content out of `bytes`: no more than `left`, which is counted down, and `room`.
-pub(crate) fn take(left: &mut u64, bytes: &mut BytesMut, room: usize) -> Decoded {
-    let wanted = usize::try_from(*left).unwrap_or(usize::MAX);
-    let length = wanted.min(bytes.len()).min(room);
-    if length == 0 {
-        return Decoded::More;
-    }
-    *left -= length as u64;
-    Decoded::Data(bytes.split_to(length).freeze())
 }
 
 /// The value of a Content-Length field: digits, and nothing else.

@@ -198,10 +198,18 @@ impl Head {
         parts.version = self.version;
         parts.uri = Uri::from(target);
         parts.headers.reserve(self.fields.len());
+        // Fields that the client itself says are for this connection alone (RFC 9110 §7.6.1); its
+        // content's length is never one of them.
+        let nominates = self.list("connection").any(|option| !is_usual_option(option));
+        let nominated = |name: &HeaderName| {
+            let is_it = |option: &[u8]| option.eq_ignore_ascii_case(name.as_str().as_bytes());
+            nominates && *name != header::CONTENT_LENGTH && self.list("connection").any(is_it)
+        };
         for (name, value) in &self.fields {
             let name = HeaderName::from_bytes(&self.bytes[name.clone()])
                 .map_err(|_| Refusal::bad("a field name has a forbidden character"))?;
-            if !is_hop_by_hop(&name) && name != header::HOST && name != header::EXPECT {
+            let dropped = name == header::HOST || name == header::EXPECT || nominated(&name);
+            if !dropped && !is_hop_by_hop(&name) {
                 parts.headers.append(name, self.value(value)?);
             }
         }
@@ -248,6 +256,12 @@ pub(crate) fn is_hop_by_hop(name: &HeaderName) -> bool {
         || *name == header::UPGRADE
         || name == "keep-alive"
         || name == "proxy-connection"
+}
+
+/// Options of the Connection field that name no further fields.
+fn is_usual_option(option: &[u8]) -> bool {
+    let is = |usual: &[u8]| option.eq_ignore_ascii_case(usual);
+    is(b"keep-alive") || is(b"close") || is(b"upgrade")
 }
 
 fn checked_method(method: &str) -> Result<Method, Refusal> {

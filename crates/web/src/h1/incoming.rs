@@ -38,7 +38,7 @@ impl<R: Source> Incoming<R> {
 
     /// Receives what is there, usually up to `count` bytes, and says how many; 0 at the end.
     /// Cancelling the wait loses nothing.
-    async fn fill(&mut self, count: usize) -> io::Result<usize> {
+    pub(crate) async fn fill(&mut self, count: usize) -> io::Result<usize> {
         let Incoming { source, buffer, is_large, .. } = self;
         receive(source, buffer, is_large, count).await
     }

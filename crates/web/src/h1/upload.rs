@@ -11,12 +11,12 @@
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use flow::{Body, BodyError, Writer};
+use flow::{Body, BodyError, Decoded, Writer};
 use http::StatusCode;
 use tokio::time::Instant;
 
 use super::Refusal;
-use super::framing::{Decoded, Decoder, Expectation};
+use super::framing::{Decoder, Expectation};
 use super::incoming::{Incoming, PIECE_BYTES};
 use crate::timer::Elapsed;
 use crate::{Settings, Source};

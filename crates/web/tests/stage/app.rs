@@ -79,6 +79,8 @@ async fn answer(request: Request) -> Option<Answer> {
             ],
             full("ok"),
         ),
+        "/tunnel" => tunnel(request),
+        "/other" => response(101, &[("upgrade", "other")], Body::Empty),
         "/slow" => {
             tokio::time::sleep(Duration::from_secs(300)).await;
             response(200, &[], full("at last"))
@@ -94,15 +96,33 @@ async fn answer(request: Request) -> Option<Answer> {
     Some(Ok(response))
 }
 
+/// Switches protocols and says back whatever comes, until it ends.
+fn tunnel(mut request: Request) -> Response {
+    let (writer, body) = Body::channel(1024);
+    tokio::spawn(async move {
+        while let Some(Ok(piece)) = request.body.next().await {
+            writer.push(piece).unwrap();
+        }
+        writer.push(Bytes::from_static(b"(end)")).unwrap();
+        writer.end();
+    });
+    response(101, &[("sec-websocket-accept", "x"), ("content-length", "5")], body)
+}
+
 /// What arrived: the request line, the fields, the content.
-async fn echo(mut request: Request) -> Response {
+async fn echo(request: Request) -> Response {
     let head = &request.head;
     let mut text = format!("[{} {}]", head.method, head.uri);
     for (name, value) in &head.headers {
         text.push_str(&format!(" {name}={};", value.to_str().unwrap_or("?")));
     }
     let (mut content, mut pieces) = (Vec::new(), 0);
-    while let Some(piece) = request.body.next().await {
+    // The content of an upgrade ends only when that is declined: it is not read before.
+    let mut body = match request.head.headers.contains_key("upgrade") {
+        true => Body::Empty,
+        false => request.body,
+    };
+    while let Some(piece) = body.next().await {
         match piece {
             Ok(piece) => content.extend_from_slice(&piece),
             Err(error) => content.extend_from_slice(format!("({error})").as_bytes()),

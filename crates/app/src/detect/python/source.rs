@@ -49,10 +49,20 @@ impl<'a> Source<'a> {
     /// Names of functions and classes.
     pub(super) fn defined(&self) -> Vec<&'a str> {
         let name = |line: &&'a str| {
+            let line = line.strip_prefix("async ").unwrap_or(line);
             let rest = line.strip_prefix("def ").or_else(|| line.strip_prefix("class "))?;
             Some(identifier(rest.trim_start()).0)
         };
         self.lines.iter().filter_map(name).collect()
+    }
+
+    /// Whether `name` is defined as a coroutine function.
+    pub(super) fn is_coroutine(&self, name: &str) -> bool {
+        let is_it = |line: &&str| {
+            line.strip_prefix("async def ")
+                .is_some_and(|rest| identifier(rest.trim_start()).0 == name)
+        };
+        self.lines.iter().any(is_it)
     }
 
     /// All names a module has: assigned, defined, or imported from another.

@@ -113,12 +113,91 @@ fn any_wsgi_callable_is_found() {
     }
 }
 
+const FASTAPI: &str = "from fastapi import FastAPI\n\napp = FastAPI()\n";
+
+fn asked(files: &[(&'static str, &'static str)], app: &str) -> Result<Found, Error> {
+    let project = Project(files.iter().copied().collect());
+    detect(&project, Asked { app: Some(app), ..Asked::default() })
+}
+
 #[test]
-fn asgi_frameworks_are_refused_by_name() {
-    for file in ["app.py", "main.py"] {
-        let source = "from fastapi import FastAPI\napp = FastAPI()\n";
-        let error = detected([(file, source)]).unwrap_err();
-        assert!(error.to_string().contains(&format!("{file} uses fastapi")), "{error}");
+fn fastapi_is_known_where_its_manual_puts_it() {
+    for (file, name) in [
+        ("main.py", "main:app"),
+        ("app.py", "app:app"),
+        ("asgi.py", "asgi:app"),
+        ("app/main.py", "app.main:app"),
+        ("shop/__init__.py", "shop:app"),
+    ] {
+        assert_eq!(
+            callable([(file, FASTAPI), ("requirements.txt", "")]),
+            (Kind::Python(Python::FastApi), name.to_owned())
+        );
+    }
+    let found = detected([("main.py", FASTAPI)]).unwrap();
+    assert_eq!(found.reason, "main.py imports fastapi and has `app = FastAPI(`");
+    assert_eq!(found.text(&[]), "FastAPI (main.py)");
+}
+
+#[test]
+fn asgi_applications_of_other_names_and_shapes_are_found() {
+    for (file, source, kind, name) in [
+        (
+            "main.py",
+            "from starlette.applications import Starlette\nsite = Starlette(routes=[])\n",
+            Python::Starlette,
+            "main:site",
+        ),
+        (
+            "main.py",
+            "import fastapi\nfrom starlette.responses import Response\n\
+             async def create_app():\n    pass\n",
+            Python::FastApi,
+            "main:create_app()",
+        ),
+        ("app.py", "from quart import Quart\napp = Quart(__name__)\n", Python::Asgi, "app:app"),
+        ("app.py", "async def app(scope, receive, send):\n    pass\n", Python::Asgi, "app:app"),
+        ("asgi.py", "from x import application\n", Python::Asgi, "asgi:application"),
+    ] {
+        assert_eq!(callable([(file, source)]), (Kind::Python(kind), name.to_owned()), "{source}");
+    }
+    // One that only has routes for another is no application.
+    let routes = ("api.py", "from fastapi import APIRouter\nrouter = APIRouter()\n");
+    assert!(matches!(detected([routes]), Err(Error::NotFound { .. })));
+}
+
+#[test]
+fn django_stays_wsgi_until_asgi_is_asked_for() {
+    let files = [
+        ("manage.py", MANAGE),
+        ("mysite/wsgi.py", DJANGO_WSGI),
+        ("mysite/asgi.py", "application = get_asgi_application()\n"),
+    ];
+    let settings = "mysite.settings".to_owned();
+    let kind = Kind::Python(Python::Django { settings });
+    assert_eq!(callable(files), (kind.clone(), "mysite.wsgi:application".to_owned()));
+    for (app, callable) in [
+        ("asgi", "mysite.asgi:application"),
+        ("mysite.asgi:application", "mysite.asgi:application"),
+        ("django", "mysite.wsgi:application"),
+    ] {
+        let found = asked(&files, app).unwrap();
+        assert_eq!((&found.kind, found.callable.as_deref()), (&kind, Some(callable)), "{app}");
+    }
+    let error = asked(&files[..2], "asgi").unwrap_err().to_string();
+    assert!(error.contains("no asgi.py with an `application`"), "{error}");
+}
+
+#[test]
+fn kinds_that_are_asked_for_are_the_only_ones_looked_for() {
+    let files = [("main.py", FASTAPI), ("app.py", "from flask import Flask\napp = Flask('x')\n")];
+    assert_eq!(asked(&files, "fastapi").unwrap().callable.as_deref(), Some("main:app"));
+    assert_eq!(asked(&files, "asgi").unwrap().kind, Kind::Python(Python::FastApi));
+    assert_eq!(asked(&files, "flask").unwrap().kind, Kind::Python(Python::Flask));
+    assert_eq!(asked(&files, "main:other").unwrap().kind, Kind::Python(Python::FastApi));
+    for (app, text) in [("starlette", "Starlette("), ("wsgi", "wsgi.py"), ("asgi", "asgi.py")] {
+        let error = asked(&[("index.html", "")], app).unwrap_err().to_string();
+        assert!(error.contains(text), "{error}");
     }
 }
 

@@ -17,6 +17,7 @@ KINDS = {
     "ABORT": wire.ABORT,
     "CREDIT": wire.CREDIT,
     "GOAWAY": wire.GOAWAY,
+    "ASIDE": wire.ASIDE,
 }
 
 

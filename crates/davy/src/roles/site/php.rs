@@ -104,7 +104,7 @@ impl Project {
             settings: Settings {
                 own: scene.own.clone(),
                 php: self.php,
-                children: settings::app::workers(&scene.config).max(1),
+                children: settings::app::pool(&scene.config).most.max(1),
                 requests_max: limits.requests,
                 slow_after: limits.request / 2,
                 env,

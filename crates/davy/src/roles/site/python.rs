@@ -28,7 +28,8 @@ impl Project {
         let project = &scene.start.place.project;
         let path = std::env::var_os("PATH").unwrap_or_default();
         let interpreter = Interpreter::find(&scene.own, &path, project).await?;
-        let dependencies = Dependencies::read(project)?;
+        let (dependencies, note) = Dependencies::read(project)?.with_tool(&path)?;
+        note.into_iter().for_each(|note| scene.child.warn("deps", note));
         Ok(Project { interpreter, dependencies, environment: None })
     }
 
@@ -111,12 +112,14 @@ impl Project {
         let callable = scene.found.callable.as_deref().context("no callable was found")?;
         Ok(app::workers::Settings {
             own: scene.own.clone(),
-            count: settings::app::workers(&scene.config),
-            argv: app::carried::worker_argv(&python, &main, callable),
+            pool: settings::app::pool(&scene.config),
+            recycling: settings::app::recycling(&scene.config),
+            argv: app::carried::worker_argv(&python, &main, callable, scene.config.threads),
             env,
             project: place.project.clone(),
             run: place.run.clone(),
             output: scene.output(),
+            slow: scene.slow_log(),
         })
     }
 }

@@ -428,3 +428,82 @@ async fn a_waiting_connection_is_small() {
     let size = size_of_val(&connection.run());
     assert!(size <= 4096, "the task of a connection takes {size} bytes");
 }
+
+const UPGRADE: &str = "GET /ws HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n";
+
+/// An answer that grants an upgrade.
+fn switched(body: Body) -> Response {
+    let mut answer = response(body);
+    answer.head.status = StatusCode::SWITCHING_PROTOCOLS;
+    answer
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tunnel_is_bounded_both_ways_and_has_no_time_limit() {
+    let mut stage = Stage::new(1 << 10);
+    stage.send(UPGRADE).await;
+    let mut job = stage.jobs.recv().await.unwrap();
+    assert_eq!(job.request.head.headers["upgrade"], "x");
+    let (writer, body) = Body::channel(1 << 16);
+    job.reply.send(Ok(switched(body))).unwrap();
+    assert!(stage.receive().await.starts_with("HTTP/1.1 101 Switching Protocols\r\n"));
+    seconds(10_000).await;
+    let (mut from, mut to) = tokio::io::split(stage.client);
+    let lots = vec![b'x'; 300_000];
+    let sending = tokio::spawn(async move { to.write_all(&lots).await.map(|()| to) });
+    seconds(1).await;
+    assert!(!sending.is_finished(), "nobody reads, so that no more than a window is taken");
+    writer.push(Bytes::from_static(b"meanwhile")).unwrap();
+    let mut heard = [0; 9];
+    from.read_exact(&mut heard).await.unwrap();
+    assert_eq!(&heard, b"meanwhile");
+    let mut passed = 0;
+    while passed < 300_000 {
+        passed += job.request.body.next().await.unwrap().unwrap().len();
+    }
+    drop(sending.await.unwrap());
+    writer.end();
+    assert_eq!(from.read(&mut heard).await.unwrap(), 0, "the end reaches the client");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tunnel_whose_client_leaves_ends_though_the_application_says_nothing() {
+    let mut stage = Stage::new(1 << 16);
+    stage.send(UPGRADE).await;
+    let mut job = stage.jobs.recv().await.unwrap();
+    let (writer, body) = Body::channel(100);
+    job.reply.send(Ok(switched(body))).unwrap();
+    stage.receive().await;
+    stage.send("bye").await;
+    stage.client.shutdown().await.unwrap();
+    assert_eq!(job.request.body.next().await.unwrap().unwrap(), "bye");
+    assert!(job.request.body.next().await.is_none());
+    let (after, told) = stage.ends_after().await;
+    assert_eq!((after, told[0].1, told[0].2), (5, 101, None));
+    assert!(writer.is_abandoned());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tunnel_lasts_until_the_deadline_of_a_drain() {
+    let mut stage = Stage::new(1 << 16);
+    stage.send(UPGRADE).await;
+    let job = stage.jobs.recv().await.unwrap();
+    let (_writer, body) = Body::channel(100);
+    job.reply.send(Ok(switched(body))).unwrap();
+    stage.receive().await;
+    stage.service.enter(Phase::Draining(Instant::now() + Duration::from_secs(60)));
+    let (after, told) = stage.ends_after().await;
+    assert_eq!((after, told[0].1, told[0].2), (59, 101, None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tunnel_that_the_application_breaks_is_told_of_at_step_8() {
+    let mut stage = Stage::new(1 << 16);
+    stage.send(UPGRADE).await;
+    let job = stage.jobs.recv().await.unwrap();
+    let (writer, body) = Body::channel(100);
+    job.reply.send(Ok(switched(body))).unwrap();
+    writer.fail(BodyError::Cut);
+    let (_, told) = stage.ends_after().await;
+    assert_eq!((told[0].1, told[0].2), (101, Some(Step::Answer)));
+}

@@ -6,16 +6,43 @@
 //!   '--SP--> Blank --;--^          '-- size 0 --> Trailer lines --> empty line --> End
 //! ```
 //!
-//! The same bytes give the same content however they are split.
+//! The same bytes give the same content however they are split. Both sides of the edge read it by
+//! this one decoder: a visitor's request in the web step, an upstream's answer in the queue step.
 
-use bytes::{Buf as _, BytesMut};
+use bytes::{Buf as _, Bytes, BytesMut};
 
-use super::Refusal;
-use super::framing::{Decoded, take};
+/// What was found of some content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decoded {
+    /// A piece of it.
+    Data(Bytes),
+    /// Nothing, until there are more bytes (or more room).
+    More,
+    /// It is complete.
+    End,
+}
+
+impl Decoded {
+    /// Takes content out of `bytes`: no more than `left`, which is counted down, and `room`.
+    pub fn take(left: &mut u64, bytes: &mut BytesMut, room: usize) -> Decoded {
+        let wanted = usize::try_from(*left).unwrap_or(usize::MAX);
+        let length = wanted.min(bytes.len()).min(room);
+        if length == 0 {
+            return Decoded::More;
+        }
+        *left -= length as u64;
+        Decoded::Data(bytes.split_to(length).freeze())
+    }
+}
+
+/// Bytes that are no chunked content, and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct NotChunked(pub &'static str);
 
 /// The state of one chunked content.
 #[derive(Debug, Default)]
-pub(crate) struct Chunked {
+pub struct Chunked {
     state: State,
     /// What is left of the present chunk; while its size is read, the size.
     left: u64,
@@ -44,7 +71,10 @@ enum State {
 
 impl Chunked {
     /// Takes the next piece of content, at most `room` bytes of it, out of `bytes`.
-    pub(crate) fn next(&mut self, bytes: &mut BytesMut, room: usize) -> Result<Decoded, Refusal> {
+    ///
+    /// # Errors
+    /// When the bytes break the grammar, or there is too much around the content.
+    pub fn next(&mut self, bytes: &mut BytesMut, room: usize) -> Result<Decoded, NotChunked> {
         let mut read = 0;
         while read < bytes.len() && !matches!(self.state, State::Data | State::End) {
             self.state = self.step(bytes[read])?;
@@ -54,7 +84,7 @@ impl Chunked {
         match self.state {
             State::End => Ok(Decoded::End),
             State::Data => {
-                let taken = take(&mut self.left, bytes, room);
+                let taken = Decoded::take(&mut self.left, bytes, room);
                 if self.left == 0 {
                     self.state = State::DataEnd;
                 }
@@ -65,12 +95,12 @@ impl Chunked {
     }
 
     /// Whether the last chunk and the trailers were read.
-    pub(crate) fn is_done(&self) -> bool {
+    pub fn is_done(&self) -> bool {
         self.state == State::End
     }
 
     /// One byte around the content.
-    fn step(&mut self, byte: u8) -> Result<State, Refusal> {
+    fn step(&mut self, byte: u8) -> Result<State, NotChunked> {
         let next = match (self.state, byte) {
             (State::Size, _) if byte.is_ascii_hexdigit() => self.digit(byte)?,
             (State::Size, _) if self.digits == 0 => None,
@@ -87,7 +117,7 @@ impl Chunked {
             }
             _ => self.step_trailer(byte),
         };
-        let next = next.ok_or(Refusal::bad("the chunked content is malformed"))?;
+        let next = next.ok_or(NotChunked("the chunked content is malformed"))?;
         self.count(next)?;
         Ok(next)
     }
@@ -107,10 +137,10 @@ impl Chunked {
         }
     }
 
-    fn digit(&mut self, byte: u8) -> Result<Option<State>, Refusal> {
+    fn digit(&mut self, byte: u8) -> Result<Option<State>, NotChunked> {
         // Sixteen digits are the largest u64; leading zeros count as well, so that they end.
         if self.digits == 16 {
-            return Err(Refusal::bad("a chunk's size has too many digits"));
+            return Err(NotChunked("a chunk's size has too many digits"));
         }
         let digit = char::from(byte).to_digit(16).unwrap_or_default();
         self.left = if self.digits == 0 { 0 } else { self.left << 4 } | u64::from(digit);
@@ -118,13 +148,13 @@ impl Chunked {
         Ok(Some(State::Size))
     }
 
-    fn count(&mut self, next: State) -> Result<(), Refusal> {
+    fn count(&mut self, next: State) -> Result<(), NotChunked> {
         use State::{Blank, Extension, TrailerName, TrailerValue};
         if matches!(next, Blank | Extension | TrailerName | TrailerValue) {
             self.overhead += 1;
         }
         if self.overhead > OVERHEAD_BYTES_MAX {
-            return Err(Refusal::bad("too many chunk extensions or trailers"));
+            return Err(NotChunked("too many chunk extensions or trailers"));
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use super::*;
 
 /// What comes of the bytes when they arrive in these pieces: the content, whether it ended, and
 /// what was left behind it.
-fn decode(pieces: &[&[u8]], room: usize) -> Result<(Vec<u8>, bool, Vec<u8>), Refusal> {
+fn decode(pieces: &[&[u8]], room: usize) -> Result<(Vec<u8>, bool, Vec<u8>), NotChunked> {
     let mut chunked = Chunked::default();
     let (mut buffer, mut content) = (BytesMut::new(), Vec::new());
     for piece in pieces {
