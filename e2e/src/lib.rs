@@ -22,6 +22,7 @@ mod machine;
 mod namespace;
 pub mod processes;
 mod project;
+mod wordpress;
 
 pub use browser::Browser;
 pub use clients::{Answer, Dig, Sql, curl, curl_args, curl_many, dig, tool};

@@ -14,6 +14,7 @@ use crate::clients::tool;
 use crate::davy::Davy;
 use crate::machine::Machine;
 use crate::processes::MARK;
+use crate::wordpress;
 
 /// A folder with a site in it, removed at the end.
 #[derive(Debug)]
@@ -74,6 +75,13 @@ impl Project {
         let temporary = TempDir::with_prefix("e").unwrap_or_else(|error| panic!("{error}"));
         let folder = temporary.path().join(path);
         Project::at(folder, Place::Here { _folder: temporary })
+    }
+
+    /// A copy of WordPress, as it comes from Debian.
+    pub fn wordpress(name: &str) -> Project {
+        let project = Project::below(Path::new(name));
+        wordpress::put_into(&project.folder);
+        project
     }
 
     /// A copy of one of the examples, and davy, in the home of a machine's user.
@@ -296,7 +304,7 @@ fn make(folder: &Path) {
     fs::create_dir_all(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
 }
 
-fn copy(from: &Path, to: &Path) {
+pub(crate) fn copy(from: &Path, to: &Path) {
     make(to);
     let entries = fs::read_dir(from).unwrap_or_else(|error| panic!("{}: {error}", from.display()));
     for entry in entries.flatten() {

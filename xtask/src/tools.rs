@@ -27,6 +27,8 @@ enum Kind {
     PythonModule,
     /// A gem of Ruby's, as Debian packages it.
     Gem,
+    /// A file, by its path.
+    File,
 }
 
 /// Makes sure that these tools are there.
@@ -67,6 +69,7 @@ fn missing<'a>(tools: &'a [Tool], path: &OsStr) -> Vec<&'a Tool> {
         Kind::Program => is_on(path, tool.name),
         Kind::PythonModule => has_module(path, tool.name),
         Kind::Gem => has_gem(path, tool.name),
+        Kind::File => Path::new(tool.name).is_file(),
     };
     tools.iter().filter(|tool| !is_there(tool)).collect()
 }
@@ -113,7 +116,7 @@ const APT_GET: &[&str] = &[
 ];
 
 /// What the tests use.
-pub(crate) const FOR_TESTS: [Tool; 15] = [
+pub(crate) const FOR_TESTS: [Tool; 18] = [
     PYTHON,
     ENSUREPIP,
     Tool { kind: Kind::Program, name: "dig", package: "bind9-dnsutils" },
@@ -122,6 +125,14 @@ pub(crate) const FOR_TESTS: [Tool; 15] = [
     Tool { kind: Kind::Program, name: "debootstrap", package: "debootstrap" },
     Tool { kind: Kind::Program, name: "node", package: "nodejs" },
     Tool { kind: Kind::Program, name: "npm", package: "npm" },
+    // davy starts PHP itself: whether the system's own services run is all the same.
+    Tool { kind: Kind::Program, name: "php-fpm8.2", package: "php8.2-fpm" },
+    Tool { kind: Kind::Program, name: "php-cgi8.2", package: "php8.2-cgi" },
+    Tool {
+        kind: Kind::File,
+        name: "/etc/php/8.2/mods-available/mysqli.ini",
+        package: "php8.2-mysql",
+    },
     // It brings Chromium along.
     Tool { kind: Kind::Program, name: "chromedriver", package: "chromium-driver" },
     Tool { kind: Kind::Program, name: "ruby", package: "ruby" },

@@ -5,6 +5,7 @@
 //! ```text
 //!   settings: app = "…", command = "…"; a URL is a proxy
 //!   python        Django, Flask, WSGI
+//!   php           WordPress, Laravel, Symfony, index.php
 //!   ruby          Rails, Sinatra, Rack
 //!   procfile      its web line
 //!   node          package.json with a start script
@@ -15,6 +16,7 @@
 //! [`Folder`], so that the rules are pure.
 
 mod node;
+mod php;
 mod procfile;
 mod python;
 mod ruby;
@@ -25,8 +27,9 @@ use std::path::Path;
 
 use crate::Error;
 
+pub use php::{Framework as PhpFramework, Php};
 pub use python::Python;
-pub use ruby::{Entry, Framework, Ruby, Server};
+pub use ruby::{Entry, Framework as RubyFramework, Ruby, Server};
 
 /// What detection sees of a project.
 pub trait Folder {
@@ -75,6 +78,8 @@ pub enum Kind {
     Command(Command),
     /// A server that somebody else runs, by its URL.
     Proxy(String),
+    /// PHP, in php-fpm or php-cgi.
+    Php(Php),
     /// Files alone.
     Static,
 }
@@ -96,6 +101,7 @@ impl Kind {
             Kind::Ruby(ruby) => ruby.name(),
             Kind::Command(command) => command.name,
             Kind::Proxy(_) => "proxy",
+            Kind::Php(php) => php.framework.name(),
             Kind::Static => "static files",
         }
     }
@@ -123,6 +129,7 @@ pub fn detect(folder: &dyn Folder, asked: Asked<'_>) -> Result<Found, Error> {
         None if asked.command.is_some() => asked.command.map(command),
         None => python::find(folder)?
             .or_else(|| ruby::find(folder))
+            .or_else(|| php::find(folder, asked.root))
             .or_else(|| procfile::find(folder))
             .or_else(|| node::find(folder))
             .or_else(|| files(folder, asked.root)),
@@ -130,6 +137,7 @@ pub fn detect(folder: &dyn Folder, asked: Asked<'_>) -> Result<Found, Error> {
         Some("node") => asked.command.map(command).or_else(|| node::find(folder)),
         Some("command") => asked.command.map(command).or_else(|| procfile::find(folder)),
         Some(url) if url.contains("://") => Some(proxy(url)),
+        Some(app) if php::is_asked(app) => php::asked(folder, app, asked.root),
         Some(app) if ruby::KINDS.contains(&app) => ruby::asked(folder, app),
         Some(app) => python::asked(folder, app)?,
     };
@@ -165,9 +173,11 @@ fn looked_for(app: Option<&str>) -> String {
         Some("command") => procfile::LOOKED_FOR.to_owned(),
         None => {
             let (python, ruby) = (python::looked_for(None), ruby::looked_for(None));
+            let php = php::looked_for(None);
             let (procfile, node) = (procfile::LOOKED_FOR, node::LOOKED_FOR);
-            format!("{python}; {ruby}; {procfile}; {node}; {FILES_LOOKED_FOR}")
+            format!("{python}; {ruby}; {php}; {procfile}; {node}; {FILES_LOOKED_FOR}")
         }
+        Some(app) if php::is_asked(app) => php::looked_for(Some(app)).to_owned(),
         Some(app) if ruby::KINDS.contains(&app) => ruby::looked_for(Some(app)).to_owned(),
         Some(app) => python::looked_for(Some(app)).to_owned(),
     }

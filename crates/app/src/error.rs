@@ -102,6 +102,33 @@ pub enum Error {
          (Debian, Ubuntu: apt install python3-venv)"
     )]
     NoPip(String),
+    /// There is no PHP.
+    #[error(
+        "no php-fpm and no php-cgi, neither on the PATH ({path}) nor in /usr/sbin.\nInstall PHP \
+         (Debian, Ubuntu: apt install php-fpm)"
+    )]
+    NoPhp {
+        /// The PATH that was searched.
+        path: String,
+    },
+    /// PHP does not do.
+    #[error("{}: {reason}", .path.display())]
+    Php {
+        /// The program.
+        path: PathBuf,
+        /// Why, and what to do.
+        reason: String,
+    },
+    /// Packages are needed, and there is no Composer.
+    #[error(
+        "composer.json asks for packages, vendor/ is {vendor}, and there is no composer on the \
+         PATH.\nInstall it (Debian, Ubuntu: apt install composer), or put vendor/ there: composer \
+         install --no-dev"
+    )]
+    NoComposer {
+        /// How vendor/ is.
+        vendor: &'static str,
+    },
     /// A program failed.
     #[error("{what} failed ({how}){}{told}{}{advice}", gap(.told), gap(.advice))]
     Failed {

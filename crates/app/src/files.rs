@@ -41,6 +41,7 @@ pub fn mounts(project: &Path, found: &Found, root: Option<&Path>) -> Vec<Mount> 
         (None, Kind::Static) => at("/", beside.to_owned()),
         // Such a server may serve its files itself, and only to whom it likes.
         (None, Kind::Command(_) | Kind::Proxy(_)) => None,
+        (None, Kind::Php(php)) => at("/", project.join(&php.root)),
         (None, _) => at("/", project.join("public")),
     };
     let flask = match found.kind {

@@ -30,6 +30,7 @@ pub mod jobs;
 mod key;
 pub mod node;
 mod output;
+pub mod php;
 mod program;
 pub mod ruby;
 pub mod variables;

@@ -228,6 +228,15 @@ pub enum Upstream {
         /// Whether the edge stands between them and slow clients.
         buffering: Buffering,
     },
+    /// PHP, by FastCGI.
+    FastCgi {
+        /// The UNIX socket of php-fpm or php-cgi.
+        socket: PathBuf,
+        /// How many children it has. So many connections are kept: each belongs to one of them.
+        connections: usize,
+        /// A file that is larger than so many bytes PHP will not take: worth a line in the log.
+        upload_bytes_max: u64,
+    },
     /// Servers of their own that speak HTTP/1.1: any command, or a proxied site. Both directions
     /// stream.
     Http {
@@ -285,6 +294,9 @@ pub enum Buffering {
 pub struct Mount {
     /// The path it appears at: starts and ends with `/`.
     pub prefix: String,
+    /// The folder's absolute path, if it is one of PHP scripts: they run, and are no files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scripts: Option<PathBuf>,
 }
 
 /// Site → db.

@@ -24,6 +24,6 @@ mod trace;
 pub use body::{Body, BodyError, Overflow, Reader, Writer};
 pub use chunked::{Chunked, Decoded, NotChunked};
 pub use query::{Flush, Passed, QUERY_TEXT_MAX, Query};
-pub use request::{Answer, Client, Failure, Job, Request, Response, Scheme, SiteId};
+pub use request::{Answer, Client, Failure, Job, Request, Response, Scheme, Script, SiteId};
 pub use step::{RequestId, Stamp, Step};
 pub use trace::{Mark, Marks, Trace};

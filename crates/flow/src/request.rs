@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -72,8 +73,22 @@ pub struct Request {
     pub body: Body,
     /// The connection it came in on.
     pub client: Client,
+    /// The script it leads to, where the site is one of scripts.
+    pub script: Option<Script>,
     /// The stamps of its way.
     pub trace: Arc<Trace>,
+}
+
+/// The script of a PHP site that a request leads to. The web step found it beneath the descriptor of
+/// the site's folder: it is a regular file, and lies inside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Script {
+    /// The site's folder, as PHP knows it: an absolute path.
+    pub root: Arc<Path>,
+    /// The script's path below the root, decoded: `/blog/index.php`.
+    pub name: Arc<[u8]>,
+    /// What follows the script in the request's path, decoded: empty, or it begins with `/`.
+    pub rest: Arc<[u8]>,
 }
 
 /// The application's response.

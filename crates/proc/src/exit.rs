@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 pub enum Signal {
     /// Asks for a clean end.
     Term,
+    /// Asks php-fpm for a clean end, which takes TERM for a quick one.
+    Quit,
     /// Ends at once.
     Kill,
     /// Asks for a word; who does not know of it ignores it.
@@ -22,6 +24,7 @@ impl From<Signal> for rustix::process::Signal {
     fn from(signal: Signal) -> Self {
         match signal {
             Signal::Term => rustix::process::Signal::TERM,
+            Signal::Quit => rustix::process::Signal::QUIT,
             Signal::Kill => rustix::process::Signal::KILL,
             Signal::Urg => rustix::process::Signal::URG,
         }

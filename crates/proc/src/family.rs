@@ -4,7 +4,7 @@
 use std::fs;
 use std::io;
 
-use rustix::process::{Pid, WaitOptions};
+use rustix::process::{Pid, PidfdFlags, WaitOptions};
 
 use crate::Signal;
 
@@ -30,6 +30,18 @@ pub fn kill_orphans(signal: Signal) -> usize {
         let _ = rustix::process::kill_process(pid, signal.into());
     }
     orphans.len()
+}
+
+/// Kills a child of one of our children. An error: it is none, or has gone.
+pub fn kill_child_of(parent: u32, child: u32) -> io::Result<()> {
+    let gone = || io::Error::from(io::ErrorKind::NotFound);
+    let pid = i32::try_from(child).ok().and_then(Pid::from_raw).ok_or_else(gone)?;
+    // Opened before it is looked at: the number can't go to another process in between.
+    let process = rustix::process::pidfd_open(pid, PidfdFlags::empty())?;
+    if parent_of(child) != Some(parent) {
+        return Err(gone());
+    }
+    Ok(rustix::process::pidfd_send_signal(&process, Signal::Kill.into())?)
 }
 
 fn orphans(known: &[u32]) -> Vec<Pid> {
@@ -61,7 +73,8 @@ mod tests {
         assert!(
             !orphans(&[child.id()]).iter().any(|p| p.as_raw_nonzero().get() as u32 == child.id())
         );
-        child.kill().unwrap();
+        assert!(kill_child_of(1, child.id()).is_err(), "it has another parent");
+        kill_child_of(std::process::id(), child.id()).unwrap();
         child.wait().unwrap();
     }
 }

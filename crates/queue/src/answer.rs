@@ -39,14 +39,15 @@ pub(crate) fn parse(
     switching: Switching,
 ) -> Result<http::response::Parts, HeadError> {
     let switches = status == 101 && switching == Switching::Asked;
-    if !(200..600).contains(&status) && !switches {
-        return Err(HeadError::Status(status));
-    }
+    let status = match switches {
+        true => StatusCode::SWITCHING_PROTOCOLS,
+        false => checked_status(status)?,
+    };
     if head.len() > HEAD_BYTES_MAX {
         return Err(HeadError::TooLong);
     }
     let (mut parts, ()) = Response::new(()).into_parts();
-    parts.status = StatusCode::from_u16(status).map_err(|_| HeadError::Status(status))?;
+    parts.status = status;
     let mut at = 0;
     while at < head.len() {
         let name_end = end(head, at)?;
@@ -68,6 +69,12 @@ pub(crate) fn parse(
     Ok(parts)
 }
 
+/// Makes sure that a status can be passed on.
+pub(crate) fn checked_status(status: u16) -> Result<StatusCode, HeadError> {
+    let final_one = (200..600).contains(&status).then(|| StatusCode::from_u16(status).ok());
+    final_one.flatten().ok_or(HeadError::Status(status))
+}
+
 /// Fields that speak of one connection alone.
 pub(crate) fn is_hop_by_hop(name: &HeaderName) -> bool {
     HOP_BY_HOP.contains(name) || name == "keep-alive" || name == "proxy-connection"
@@ -81,7 +88,9 @@ fn end(head: &[u8], start: usize) -> Result<usize, HeadError> {
 
 const HOP_BY_HOP: [HeaderName; 6] =
     [CONNECTION, TRANSFER_ENCODING, UPGRADE, TE, TRAILER, PROXY_AUTHENTICATE];
+/// The longest head, in bytes.
 pub(crate) const HEAD_BYTES_MAX: usize = 32 * 1024;
+/// The most fields in it.
 pub(crate) const FIELDS_MAX: usize = 256;
 
 #[cfg(test)]

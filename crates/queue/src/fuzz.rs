@@ -1,4 +1,4 @@
-//! Fuzz targets: plain functions over bytes from a hostile worker or visitor.
+//! Fuzz targets: plain functions over bytes from a hostile worker, PHP or visitor.
 
 use bytes::BytesMut;
 
@@ -15,4 +15,17 @@ pub fn frames(bytes: &[u8]) {
 /// What an upstream answers.
 pub fn http_response(bytes: &[u8]) {
     crate::http::fuzz(bytes);
+}
+
+/// Records from the socket of a hostile PHP, and the heads in them.
+pub fn fastcgi(bytes: &[u8]) {
+    let mut bytes = BytesMut::from(bytes);
+    let mut collector = crate::fastcgi::head::Collector::default();
+    while let Ok(Some(record)) = crate::fastcgi::record::decode(&mut bytes) {
+        if let crate::fastcgi::record::Record::Stdout(piece) = record
+            && let Ok(Some((lines, _))) = collector.take(piece)
+        {
+            let _ = crate::fastcgi::head::parse(lines);
+        }
+    }
 }

@@ -5,6 +5,7 @@
 //!                 │
 //!                 ├─ Link ══ frames ══▶ worker 1     docs/worker-protocol.md
 //!                 ├─ Link ══ frames ══▶ worker 2
+//!                 ├─ Connection ══ FastCGI ══▶ a child of php-fpm
 //!                 └─ Exchange ══ HTTP/1.1 ══▶ a server of its own
 //! ```
 //! One task on one edge thread owns a site's queue and all of its links; other threads hand jobs over
@@ -13,6 +14,7 @@
 
 mod answer;
 mod dispatch;
+mod fastcgi;
 mod frame;
 #[doc(hidden)]
 pub mod fuzz;
@@ -23,7 +25,10 @@ mod spool;
 mod status;
 mod stream;
 mod variables;
+mod wire;
 
+use std::io;
+use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -49,10 +54,13 @@ pub struct Settings {
     /// How long these files may be together, in bytes. Beyond, uploads are answered 503, and answers
     /// wait for their clients at the worker.
     pub spool_bytes_max: u64,
+    /// How much of what was sent through a UNIX socket is not read yet. PHP that has not read the
+    /// end of a request is still at it, though it has ended its answer.
+    pub unread: fn(BorrowedFd<'_>) -> io::Result<usize>,
 }
 
 impl Settings {
-    /// The usual limits, with files in `spool`.
+    /// The usual limits, with files in `spool`. Without anybody to ask, all counts as read.
     pub fn new(spool: PathBuf) -> Settings {
         Settings {
             waiting_max: 1000,
@@ -60,6 +68,7 @@ impl Settings {
             request_max: Duration::from_secs(60),
             spool,
             spool_bytes_max: 4 << 30,
+            unread: |_| Ok(0),
         }
     }
 }

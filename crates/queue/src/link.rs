@@ -15,6 +15,7 @@ use tokio::net::UnixStream;
 use tokio::sync::Semaphore;
 
 use crate::dispatch::JobKey;
+use crate::fastcgi::record::RecordError;
 use crate::frame::{self, Content, Frame, REQUEST_WINDOW, VERSION, WireError};
 use crate::stream::{Outlet, Stream, StreamError, Ticket};
 
@@ -75,6 +76,11 @@ pub(crate) enum LinkError {
     Stuck,
     #[error("the worker is no longer listed")]
     Unlisted,
+    #[error("{0}")]
+    Record(#[from] RecordError),
+    /// A connection of FastCGI, which has no other way to end a request early.
+    #[error("{0}")]
+    Given(String),
 }
 
 /// A request's content that is still to be sent, piece by piece and by credit.

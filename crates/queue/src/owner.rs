@@ -4,7 +4,6 @@ mod servers;
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
-use std::path::PathBuf;
 use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
@@ -21,9 +20,10 @@ use tokio::time::Instant;
 
 use crate::dispatch::{Action, Dispatch, Event, Handing, JobKey, Refusal};
 use crate::http::{Outcome, Socket};
-use crate::link::{Link, LinkError, News, Upload};
+use crate::link::{LinkError, News, Upload};
 use crate::spool::{ReceiveError, Received, Spool};
 use crate::stream::{Origin, Outlet, Repeat, Ticket};
+use crate::wire::{Address, Wire};
 use servers::Servers;
 pub(crate) use servers::replaced;
 
@@ -33,7 +33,7 @@ use crate::{Activity, Settings, Status, WorkerStatus, variables};
 #[derive(Debug)]
 pub(crate) enum Command {
     Reload(Upstream),
-    Connected(PathBuf, UnixStream),
+    Connected(Address, UnixStream),
     /// A server that speaks HTTP was tried.
     Reached(usize, io::Result<Socket>),
     /// Such a server is done with a request.
@@ -71,13 +71,15 @@ pub(crate) enum Piece {
     Failed(String),
 }
 
-/// What kind of upstream requests wait for.
+/// In what form the heads of requests wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Wire {
-    /// The site has not said yet.
+enum Form {
+    /// In both: the site has not said yet what it needs.
     Unknown,
-    Frames,
-    Http,
+    /// As the variables that workers and PHP are told of.
+    Variables,
+    /// As they came, for servers that speak HTTP.
+    Head,
 }
 
 /// Where the link to a listed socket stands.
@@ -93,10 +95,10 @@ pub(crate) struct Owner {
     jobs: HashMap<JobKey, Ticket>,
     next_job: JobKey,
     /// By a number that is never used again, so that late content can't reach another link.
-    links: BTreeMap<usize, Link>,
+    links: BTreeMap<usize, Wire>,
     next_link: usize,
-    places: HashMap<PathBuf, Place>,
-    wire: Wire,
+    places: HashMap<Address, Place>,
+    form: Form,
     servers: Servers,
     actions: Vec<Action>,
     outlet: Outlet,
@@ -113,6 +115,17 @@ pub(crate) struct Owner {
     expired: u64,
     /// Requests have come back that the policy may hand out again.
     returned: bool,
+    left: Left,
+}
+
+/// What becomes of a request whose visitor leaves before a worker has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Left {
+    /// It is forgotten.
+    Forgotten,
+    /// If it changes something it is run all the same: PHP applications send requests to themselves,
+    /// such as WordPress's cron, and do not wait for an answer.
+    PostsRun,
 }
 
 impl Owner {
@@ -130,7 +143,7 @@ impl Owner {
             links: BTreeMap::new(),
             next_link: 0,
             places: HashMap::new(),
-            wire: Wire::Unknown,
+            form: Form::Unknown,
             servers: Servers::default(),
             actions: Vec::new(),
             outlet: Outlet::new(Some(spool.clone())),
@@ -145,6 +158,7 @@ impl Owner {
             repeated: 0,
             expired: 0,
             returned: false,
+            left: Left::Forgotten,
         }
     }
 
@@ -215,24 +229,12 @@ impl Owner {
     }
 
     fn running(&self) -> usize {
-        self.links.values().map(Link::running).sum::<usize>() + self.servers.running()
+        self.links.values().map(Wire::running).sum::<usize>() + self.servers.running()
     }
 
     fn obey(&mut self, command: Command) {
         match command {
-            Command::Reload(Upstream::Frames { sockets, buffering }) => {
-                let whole = buffering == Buffering::Whole;
-                self.outlet.spool = whole.then(|| self.spool.clone());
-                self.wire = Wire::Frames;
-                self.list_servers(Vec::new());
-                self.list(sockets);
-            }
-            Command::Reload(Upstream::Http { servers }) => {
-                self.outlet.spool = None;
-                self.wire = Wire::Http;
-                self.list(Vec::new());
-                self.list_servers(servers);
-            }
+            Command::Reload(upstream) => self.reload(upstream),
             Command::Reached(key, reached) => self.tried(key, reached),
             Command::Served { worker, job, outcome } => self.served(worker, job, outcome),
             Command::Answering(worker, job) => self.step(Event::Answering(worker, job)),
@@ -240,11 +242,12 @@ impl Owner {
                 self.receiving -= 1;
                 job.into_iter().for_each(|job| self.admit(*job));
             }
-            Command::Connected(path, socket) => {
+            Command::Connected(address, socket) => {
                 // A connection that came too late for a list it no longer stands in is dropped.
-                if let Some(place) = self.places.get_mut(&path) {
+                if let Some(place) = self.places.get_mut(&address) {
                     *place = Place::Linked(self.next_link);
-                    self.links.insert(self.next_link, Link::new(socket));
+                    let link = Wire::new(&address, socket, &self.settings);
+                    self.links.insert(self.next_link, link);
                     self.next_link += 1;
                 }
             }
@@ -255,11 +258,36 @@ impl Owner {
         }
     }
 
+    fn reload(&mut self, upstream: Upstream) {
+        self.left = Left::Forgotten;
+        self.form = Form::Variables;
+        let (mut buffering, mut addresses, mut reached) = Default::default();
+        match upstream {
+            Upstream::Frames { sockets, buffering: asked } => {
+                addresses = sockets.into_iter().map(Address::Frames).collect();
+                buffering = asked;
+            }
+            Upstream::FastCgi { socket, connections, upload_bytes_max } => {
+                let address = |number| Address::FastCgi(socket.clone(), number, upload_bytes_max);
+                addresses = (0..connections).map(address).collect();
+                self.left = Left::PostsRun;
+            }
+            Upstream::Http { servers } => {
+                self.form = Form::Head;
+                (buffering, reached) = (Buffering::Streamed, servers);
+            }
+        }
+        let whole = buffering == Buffering::Whole;
+        self.outlet.spool = whole.then(|| self.spool.clone());
+        self.list(addresses);
+        self.list_servers(reached);
+    }
+
     fn status(&self) -> Status {
         let each = self.links.iter().filter(|(_, link)| link.greeted());
         let each = each.map(|(key, link)| WorkerStatus {
-            pid: link.pid,
-            served: link.served,
+            pid: link.pid(),
+            served: link.served(),
             running: link.running(),
             busy_since: self.dispatch.busy_since(*key),
         });
@@ -287,19 +315,20 @@ impl Owner {
     }
 
     /// Takes on a new list of sockets.
-    fn list(&mut self, paths: Vec<PathBuf>) {
+    fn list(&mut self, addresses: Vec<Address>) {
         let mut old = std::mem::take(&mut self.places);
-        for path in paths {
-            let place =
-                old.remove(&path).unwrap_or_else(|| self.connect(path.clone(), Duration::ZERO));
-            self.places.insert(path, place);
+        for address in addresses {
+            let place = old
+                .remove(&address)
+                .unwrap_or_else(|| self.connect(address.clone(), Duration::ZERO));
+            self.places.insert(address, place);
         }
         for place in old.into_values() {
             match place {
                 Place::Connecting(task) => task.abort(),
                 Place::Linked(key) => {
                     if let Some(link) = self.links.get_mut(&key) {
-                        link.leaving = true;
+                        link.leave();
                     }
                     self.step(Event::Leaving(key));
                 }
@@ -308,21 +337,22 @@ impl Owner {
     }
 
     /// Connects to a socket, after a wait, and again until it succeeds or the socket is unlisted.
-    fn connect(&self, path: PathBuf, wait: Duration) -> Place {
+    fn connect(&self, address: Address, wait: Duration) -> Place {
         let commands = self.commands.clone();
         let task = tokio::spawn(async move {
             tokio::time::sleep(wait).await;
             let mut again = RECONNECT_MIN;
             loop {
-                match UnixStream::connect(&path).await {
+                match UnixStream::connect(address.path()).await {
                     Ok(socket) => {
                         if let Some(commands) = commands.upgrade() {
-                            let _ = commands.send(Command::Connected(path, socket));
+                            let _ = commands.send(Command::Connected(address, socket));
                         }
                         return;
                     }
                     Err(error) => {
-                        tracing::debug!(path = %path.display(), %error, "worker not reached");
+                        let path = address.path().display();
+                        tracing::debug!(%path, %error, "worker not reached");
                         tokio::time::sleep(again).await;
                         again = (again * 2).min(RECONNECT_MAX);
                     }
@@ -355,22 +385,22 @@ impl Owner {
     fn admit(&mut self, job: Job) {
         let now = Stamp::now();
         let Job { request, reply } = job;
-        let variables = match self.wire {
-            Wire::Http => Bytes::new(),
-            Wire::Unknown | Wire::Frames => match variables::encode(&request) {
+        let variables = match self.form {
+            Form::Head => Bytes::new(),
+            Form::Unknown | Form::Variables => match variables::encode(&request) {
                 Ok(variables) => variables,
                 Err(failure) => return drop(reply.send(Err(failure))),
             },
         };
         let repeatable = matches!(request.head.method, Method::GET | Method::HEAD);
         let handing = match request.body {
-            Body::Empty if repeatable && self.wire != Wire::Http => Handing::Ahead(variables.len()),
+            Body::Empty if repeatable && self.form != Form::Head => Handing::Ahead(variables.len()),
             _ => Handing::Once,
         };
         let (job, repeat) = (self.next_job, repeat(&request));
         self.next_job += 1;
-        let Request { head, body, client, trace } = request;
-        let origin = (self.wire != Wire::Frames).then(|| Box::new(Origin { head, client }));
+        let Request { head, body, client, trace, .. } = request;
+        let origin = (self.form != Form::Variables).then(|| Box::new(Origin { head, client }));
         let ticket = Ticket { job, handing, reply, trace, variables, origin, body, repeat };
         self.jobs.insert(job, ticket);
         self.dispatch.step(now, Event::Arrived(job, handing), &mut self.actions);
@@ -378,11 +408,17 @@ impl Owner {
 
     /// Requests that nobody waits for any more go.
     fn forget_gone(&mut self) {
-        let gone = self.jobs.iter().filter(|(_, ticket)| ticket.reply.is_closed());
+        let gone = self.jobs.iter().filter(|(_, ticket)| self.is_forgotten(ticket));
         let left: Vec<JobKey> = gone.map(|(job, _)| *job).collect();
         // One of them may be handed out meanwhile: its ticket stays until all have left.
         left.iter().for_each(|job| self.step(Event::Left(*job)));
         left.iter().for_each(|job| drop(self.jobs.remove(job)));
+    }
+
+    /// Whether nobody waits for the request, and it need not be run.
+    fn is_forgotten(&self, ticket: &Ticket) -> bool {
+        let runs = self.left == Left::PostsRun && ticket.handing == Handing::Once;
+        ticket.reply.is_closed() && !runs
     }
 
     fn step(&mut self, event: Event) {
@@ -408,7 +444,7 @@ impl Owner {
         match news {
             News::Greeted(concurrency) => {
                 self.count_connected();
-                if self.links.get(&key).is_some_and(|link| !link.leaving) {
+                if self.links.get(&key).is_some_and(|link| !link.is_leaving()) {
                     self.step(Event::Up(key, concurrency));
                 }
             }
@@ -453,18 +489,19 @@ impl Owner {
         repeatable.into_iter().for_each(|ticket| self.take_back(ticket));
         self.step(Event::Down(key));
         self.count_connected();
-        let pid = link.pid;
+        let wait = if link.returns_at_once() { Duration::ZERO } else { RECONNECT_MIN };
+        let pid = link.pid();
         let failed = link.close(error, &self.outlet);
         if failed > 0 {
             tracing::warn!(pid, failed, %error, "a worker went away with requests in hand");
         }
-        let listed = self.places.iter().find_map(|(path, place)| match place {
-            Place::Linked(linked) if *linked == key => Some(path.clone()),
+        let listed = self.places.iter().find_map(|(address, place)| match place {
+            Place::Linked(linked) if *linked == key => Some(address.clone()),
             _ => None,
         });
-        if let Some(path) = listed {
-            let place = self.connect(path.clone(), RECONNECT_MIN);
-            self.places.insert(path, place);
+        if let Some(address) = listed {
+            let place = self.connect(address.clone(), wait);
+            self.places.insert(address, place);
         }
     }
 
@@ -518,12 +555,12 @@ impl Owner {
     }
 
     fn hand(&mut self, job: JobKey, worker: usize) {
-        let ticket = self.jobs.remove(&job).filter(|ticket| !ticket.reply.is_closed());
+        let ticket = self.jobs.remove(&job).filter(|ticket| !self.is_forgotten(ticket));
         // Nobody waits for it any more, and the worker has not heard of it.
         let Some(ticket) = ticket else { return self.step(Event::Ended(worker, job, None)) };
         let Some(ticket) = self.exchange(ticket, worker) else { return };
         // The worker may have gone away since the policy chose it.
-        let Some(link) = self.links.get_mut(&worker).filter(|link| !link.leaving) else {
+        let Some(link) = self.links.get_mut(&worker).filter(|link| !link.is_leaving()) else {
             return self.take_back(ticket);
         };
         if ticket.variables.is_empty() {
@@ -546,7 +583,7 @@ impl Owner {
         let since = self.dispatch.busy_since(worker).unwrap_or_default();
         let (request, taken) = (request.to_string(), Stamp::now().since(since));
         let others = link.running().saturating_sub(1);
-        let notice = notice(AtWork { pid: link.pid, taken, request, line, others });
+        let notice = notice(AtWork { pid: link.pid(), taken, request, line, others });
         if let Some(site) = &self.outside.site {
             // There is room for one of each request that runs: a site that has gone is no loss, as
             // its workers go too.
@@ -563,7 +600,7 @@ impl Owner {
         };
         if let Some(link) = self.links.get_mut(&worker) {
             self.expired += 1;
-            link.expire(job, failure(format!("worker {}", link.pid)));
+            link.expire(job, failure(format!("worker {}", link.pid())));
         } else if self.servers.expire(job, failure("the upstream".into())) {
             self.expired += 1;
         }
@@ -624,7 +661,7 @@ impl Owner {
             link.settle();
             if let Err(error) = link.flush() {
                 ended.push((*key, error));
-            } else if link.leaving && link.running() == 0 {
+            } else if link.is_leaving() && link.running() == 0 {
                 ended.push((*key, LinkError::Unlisted));
             }
         }
@@ -637,6 +674,8 @@ async fn receive(spool: Spool, job: Job) -> Option<Box<Job>> {
     let Job { mut request, mut reply } = job;
     let body = std::mem::take(&mut request.body);
     let received = tokio::select! {
+        biased;
+        // All of it may be there already, though its sender has gone.
         received = spool.receive(body) => received,
         () = reply.closed() => return None,
     };
@@ -676,4 +715,4 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 const PIECE_BYTES_MAX: usize = 16 * 1024;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

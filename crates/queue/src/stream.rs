@@ -10,7 +10,7 @@ use flow::{
 use http::StatusCode;
 use tokio::sync::{Notify, Semaphore, oneshot};
 
-use crate::answer::{self, Switching};
+use crate::answer::{self, HeadError, Switching};
 use crate::dispatch::{Handing, JobKey};
 use crate::frame::RESPONSE_WINDOW;
 use crate::spool::Spool;
@@ -169,6 +169,11 @@ impl Stream {
         }
     }
 
+    /// What the worker may still send, in bytes.
+    pub(crate) fn window(&self) -> usize {
+        self.window
+    }
+
     /// Whether no answer has begun and the request can be given to another worker.
     pub(crate) fn can_be_given_back(&self) -> bool {
         self.again.is_some() && matches!(self.state, State::Awaited(_))
@@ -223,10 +228,24 @@ impl Stream {
         head: &Bytes,
         content: Bytes,
     ) -> Result<Option<String>, StreamError> {
-        self.take(content.len())?;
+        let size = content.len();
+        let head = answer::parse(status, head, self.switching(status));
+        self.answer(started, head, size, content)
+    }
+
+    /// The head of an answer, and what came of its content with it, in so many bytes of the window.
+    /// `Some` says why the answer can't be used; the visitor has been told.
+    pub(crate) fn answer(
+        &mut self,
+        started: Stamp,
+        head: Result<http::response::Parts, HeadError>,
+        size: usize,
+        content: Bytes,
+    ) -> Result<Option<String>, StreamError> {
+        self.take(size)?;
         self.trace.mark(Mark::Started, started);
         match std::mem::replace(&mut self.state, State::Given) {
-            State::Awaited(reply) => match answer::parse(status, head, self.switching(status)) {
+            State::Awaited(reply) => match head {
                 Ok(head) => {
                     self.state = State::Headed { reply, head: Box::new(head), content };
                     Ok(None)

@@ -4,33 +4,40 @@ use std::borrow::Cow;
 use std::fmt::{Display, Write};
 
 use bytes::{BufMut, Bytes, BytesMut};
-use flow::{Failure, Request, Step};
+use flow::{Failure, Request, Scheme, Script, Step};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, HeaderName};
 use http::{StatusCode, Version};
 
 use crate::frame::PAYLOAD_BYTES_MAX;
 
 /// What holds for a request that does not say otherwise (docs/worker-protocol.md); SCRIPT_NAME is
-/// empty for all so far.
+/// empty for all so far. PHP is told all of it.
 const METHOD: (&str, &str) = ("REQUEST_METHOD", "GET");
 const QUERY: (&str, &str) = ("QUERY_STRING", "");
 const PROTOCOL: (&str, &str) = ("SERVER_PROTOCOL", "HTTP/1.1");
 const SCHEME: (&str, &str) = ("REQUEST_SCHEME", "http");
 
+/// Whether what most requests have in common is said as well.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Usual {
+    Said,
+    LeftOut,
+}
+
 /// The variables of a request: name, NUL, value, NUL … A failure when it can't be put so.
 pub(crate) fn encode(request: &Request) -> Result<Bytes, Failure> {
     let mut out = BytesMut::with_capacity(1024);
     let head = &request.head;
-    let path = decode_path(head.uri.path());
-    if memchr::memchr(0, &path).is_some() {
-        return Err(Failure::new(Step::Web, StatusCode::BAD_REQUEST, "the path holds a NUL"));
+    let usual = if request.script.is_some() { Usual::Said } else { Usual::LeftOut };
+    put_unless(&mut out, usual, METHOD, head.method.as_str());
+    match &request.script {
+        Some(script) => put_script(&mut out, script),
+        None => put_path(&mut out, head.uri.path())?,
     }
-    put_unless(&mut out, METHOD, head.method.as_str());
-    put(&mut out, "PATH_INFO", &path);
-    put_unless(&mut out, QUERY, head.uri.query().unwrap_or(""));
+    put_unless(&mut out, usual, QUERY, head.uri.query().unwrap_or(""));
     let target = head.uri.path_and_query().map_or("*", |target| target.as_str());
     put(&mut out, "REQUEST_URI", target.as_bytes());
-    put_server(&mut out, request);
+    put_server(&mut out, usual, request);
     put_fields(&mut out, request);
     if out.len() > PAYLOAD_BYTES_MAX {
         let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
@@ -50,7 +57,30 @@ pub(crate) fn value(variables: &[u8], name: &str) -> Option<String> {
     None
 }
 
-fn put_server(out: &mut BytesMut, request: &Request) {
+/// The application gets the whole path.
+fn put_path(out: &mut BytesMut, path: &str) -> Result<(), Failure> {
+    let path = decode_path(path);
+    if memchr::memchr(0, &path).is_some() {
+        return Err(Failure::new(Step::Web, StatusCode::BAD_REQUEST, "the path holds a NUL"));
+    }
+    put(out, "PATH_INFO", &path);
+    Ok(())
+}
+
+/// What PHP makes `$_SERVER` of; it makes PHP_SELF itself, of SCRIPT_NAME and PATH_INFO.
+fn put_script(out: &mut BytesMut, script: &Script) {
+    let root = script.root.as_os_str().as_encoded_bytes();
+    put(out, "SCRIPT_NAME", &script.name);
+    put_joined(out, "SCRIPT_FILENAME", root, &script.name);
+    put(out, "DOCUMENT_ROOT", root);
+    put_joined(out, "DOCUMENT_URI", &script.name, &script.rest);
+    if !script.rest.is_empty() {
+        put(out, "PATH_INFO", &script.rest);
+        put_joined(out, "PATH_TRANSLATED", root, &script.rest);
+    }
+}
+
+fn put_server(out: &mut BytesMut, usual: Usual, request: &Request) {
     let client = &request.client;
     let host = request.head.headers.get(HOST).map(|host| without_port(host.as_bytes()));
     match host.filter(|host| !host.is_empty()) {
@@ -64,10 +94,17 @@ fn put_server(out: &mut BytesMut, request: &Request) {
         Version::HTTP_3 => "HTTP/3",
         _ => "HTTP/1.1",
     };
-    put_unless(out, PROTOCOL, protocol);
+    put_unless(out, usual, PROTOCOL, protocol);
     put_shown(out, "REMOTE_ADDR", client.address.ip());
     put_shown(out, "REMOTE_PORT", client.address.port());
-    put_unless(out, SCHEME, client.scheme.as_str());
+    put_unless(out, usual, SCHEME, client.scheme.as_str());
+    if request.script.is_some() {
+        put_shown(out, "SERVER_ADDR", client.local.ip());
+        // What PHP applications ask, rather than for the scheme.
+        if client.scheme == Scheme::Https {
+            put(out, "HTTPS", b"on");
+        }
+    }
     put_shown(out, "REQUEST_ID", request.trace.id);
 }
 
@@ -115,9 +152,15 @@ fn put(out: &mut BytesMut, name: &str, value: &[u8]) {
 }
 
 /// A variable that most requests have in common is left out when it has its usual value.
-fn put_unless(out: &mut BytesMut, (name, usual): (&str, &str), value: &str) {
-    if value != usual {
+fn put_unless(out: &mut BytesMut, said: Usual, (name, usual): (&str, &str), value: &str) {
+    if said == Usual::Said || value != usual {
         put(out, name, value.as_bytes());
+    }
+}
+
+fn put_joined(out: &mut BytesMut, name: &str, first: &[u8], second: &[u8]) {
+    for part in [name.as_bytes(), b"\0", first, second, b"\0"] {
+        out.put_slice(part);
     }
 }
 

@@ -17,19 +17,25 @@
 
 pub(crate) mod absent;
 pub(crate) mod conditions;
+mod deny;
 mod hidden;
 mod kind;
 mod open;
 pub(crate) mod path;
 pub(crate) mod range;
+mod scripts;
 
 use std::os::fd::OwnedFd;
 
-use flow::Failure;
+use flow::{Failure, Script, Step};
+use http::StatusCode;
 
 use crate::date::{self, HttpDate};
 use crate::sites::Mount;
 use kind::Kind;
+use scripts::Scripts;
+
+pub(crate) use scripts::Wanted;
 
 /// An opened regular file.
 #[derive(Debug)]
@@ -60,28 +66,49 @@ pub(crate) enum Found {
     File(File),
     /// A folder with an index, asked for without its final slash.
     Folder,
+    /// A script of a PHP site, or its front controller.
+    Script(Script),
     /// Nothing that is served.
     Nothing,
 }
 
-/// Looks for a path's file in the mounts, longest prefix first.
-pub(crate) fn find(mounts: &[Mount], path: &str) -> Result<Found, Failure> {
+/// Looks for a path's file in the mounts, longest prefix first. Files are only read; a script is
+/// found for all methods.
+pub(crate) fn find(mounts: &[Mount], path: &str, wanted: Wanted) -> Result<Found, Failure> {
     if mounts.is_empty() {
         return Ok(Found::Nothing);
     }
-    let Some(path) = path::normalise(path) else { return Ok(Found::Nothing) };
-    if hidden::is_hidden(&path) {
-        return Ok(Found::Nothing);
-    }
+    let Some(normal) = path::normalise(path) else { return strange(mounts, path) };
     for mount in mounts {
-        if let Some(name) = path.strip_prefix(mount.prefix.as_bytes()) {
-            match open::open(&mount.folder, name, &path)? {
-                Found::Nothing => {}
-                found => return Ok(found),
-            }
+        let Some(name) = normal.strip_prefix(mount.prefix.as_bytes()) else { continue };
+        let found = match mount.scripts() {
+            Some(scripts) => scripts.find(&normal, wanted)?,
+            None if wanted == Wanted::Other || hidden::is_hidden(&normal) => Found::Nothing,
+            None => open::open(&mount.folder, name, &normal)?,
+        };
+        if !matches!(found, Found::Nothing) {
+            return Ok(found);
         }
     }
     Ok(Found::Nothing)
+}
+
+/// No file has such a path. A site's own front controller may know what to do with it, but for what
+/// PHP would cut short.
+fn strange(mounts: &[Mount], path: &str) -> Result<Found, Failure> {
+    let Some(scripts) = mounts.iter().find_map(Mount::scripts) else { return Ok(Found::Nothing) };
+    if path.contains("%00") {
+        return Err(Failure::new(Step::Web, StatusCode::BAD_REQUEST, "the path holds a NUL"));
+    }
+    Ok(scripts.fallback())
+}
+
+impl Mount {
+    fn scripts(&self) -> Option<Scripts<'_>> {
+        // Scripts have their names from the top of the site.
+        let root = self.scripts.as_ref().filter(|_| self.prefix == "/")?;
+        Some(Scripts { folder: &self.folder, root })
+    }
 }
 
 #[cfg(test)]

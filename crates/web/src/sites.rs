@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::sync::Arc;
 
 use flow::{Job, SiteId};
@@ -33,6 +34,9 @@ pub struct Mount {
     pub prefix: String,
     /// The folder; files are opened beneath it only.
     pub folder: Arc<OwnedFd>,
+    /// The folder's absolute path, if it is one of PHP scripts. They have their names from the top
+    /// of the site: the prefix is `/`.
+    pub scripts: Option<Arc<Path>>,
 }
 
 /// All sites of a server, by host name.

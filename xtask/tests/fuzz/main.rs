@@ -62,6 +62,11 @@ targets! {
           3;a=b\r\nabc\r\n0\r\nT: u\r\n\r\n",
         b"HTTP/1.0 101 Switching\r\nUpgrade: websocket\r\nKeep-Alive: timeout=5\r\n\r\n\x81\x00",
     ];
+    queue_fastcgi: queue::fuzz::fastcgi, [
+        // STDERR, STDOUT with a head and content, END_REQUEST.
+        b"\x01\x07\0\x01\0\x03\x05\0why12345\x01\x06\0\x01\0\x2d\0\0Status: 404 Not Found\r\n\
+          Location: /x\r\n\r\nhello!\x01\x03\0\x01\0\x08\0\0\0\0\0\0\0\0\0\0",
+    ];
     app_detect: app::fuzz::detect, [
         &include_bytes!("../../../examples/guestbook/app.py")[..],
         b"import os\nfrom django.core.wsgi import get_wsgi_application\n\

@@ -16,7 +16,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use crate::Error;
-use crate::detect::Framework;
+use crate::detect::RubyFramework as Framework;
 
 /// Adds to a site's variables what it has not; `has` tells of those that are inherited.
 pub fn complete(

@@ -90,7 +90,11 @@ impl Hosts {
             .mounts
             .into_iter()
             .zip(folders)
-            .map(|(mount, folder)| web::Mount { prefix: mount.prefix, folder: Arc::new(folder) })
+            .map(|(mount, folder)| web::Mount {
+                prefix: mount.prefix,
+                folder: Arc::new(folder),
+                scripts: mount.scripts.map(Arc::from),
+            })
             .collect();
         let text = match message.wanted {
             0 if message.upstream.is_none() => "files only".into(),

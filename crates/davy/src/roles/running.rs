@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use anyhow::bail;
 use app::jobs::Jobs;
+use app::php;
 use app::workers::{Event, Launch, Settings, Workers};
 use flow::control::{Address, Buffering, FromEdge, Mount, Peer, Pool, Server, ToEdge, Upstream};
 use proc::Channel;
@@ -20,6 +21,7 @@ pub(crate) struct Running {
     folders: BTreeMap<String, OwnedFd>,
     edge: Option<Arc<Channel>>,
     workers: Option<(Workers, mpsc::Receiver<Event>)>,
+    php: Option<Php>,
     /// How many workers there will be before the site is ready.
     wanted: usize,
     pool: Pool,
@@ -58,6 +60,22 @@ impl Wire {
     }
 }
 
+/// What a site's PHP is, and for which folder.
+pub(crate) struct PhpSite {
+    pub(crate) settings: php::Settings,
+    /// The folder of its scripts, which is the one at `/`.
+    pub(crate) root: PathBuf,
+    pub(crate) upload_bytes_max: u64,
+}
+
+/// A site's PHP at work.
+struct Php {
+    server: php::Server,
+    events: mpsc::Receiver<php::Event>,
+    root: PathBuf,
+    upload_bytes_max: u64,
+}
+
 /// How far a site is.
 enum State {
     /// There is nothing to tell the edge yet.
@@ -76,6 +94,7 @@ impl Running {
             folders,
             edge,
             workers: None,
+            php: None,
             wanted: 0,
             pool: Pool::Fixed,
             wire: Wire::Frames(Buffering::Whole),
@@ -111,6 +130,14 @@ impl Running {
         }
     }
 
+    /// Starts PHP; the edge is told when it is ready.
+    pub(crate) fn start_php(&mut self, site: PhpSite) {
+        let PhpSite { settings, root, upload_bytes_max } = site;
+        self.wanted = settings.children;
+        let (server, events) = php::Server::start(settings);
+        self.php = Some(Php { server, events, root, upload_bytes_max });
+    }
+
     /// A site of files alone is ready at once.
     pub(crate) fn announce_files(&mut self) {
         self.state = State::Files;
@@ -143,6 +170,9 @@ impl Running {
     /// Waits for the workers to change, and tells the edge, or for the edge to say what it asks of
     /// them. An error: they can't be started.
     pub(crate) async fn changed(&mut self) -> anyhow::Result<()> {
+        if self.php.is_some() {
+            return self.php_changed().await;
+        }
         let Some((workers, events)) = &mut self.workers else {
             return std::future::pending().await;
         };
@@ -167,12 +197,43 @@ impl Running {
         }
     }
 
+    async fn php_changed(&mut self) -> anyhow::Result<()> {
+        let Some(php) = &mut self.php else { return Ok(()) };
+        let event = tokio::select! {
+            event = php.events.recv() => event,
+            message = hear(self.edge.as_deref()) => {
+                match message {
+                    Some(FromEdge::Stuck(work)) => php.server.kill(work.pid),
+                    // php-fpm has its own slow log, and as many children all the time.
+                    Some(FromEdge::Slow(_) | FromEdge::Report { .. }) => {}
+                    None => self.edge = None,
+                }
+                return Ok(());
+            }
+        };
+        match event {
+            Some(php::Event::Ready(socket)) => {
+                let (connections, upload_bytes_max) = (self.wanted, php.upload_bytes_max);
+                self.state = State::Up(Upstream::FastCgi { socket, connections, upload_bytes_max });
+                self.announce();
+                Ok(())
+            }
+            // Requests wait in the queue for its successor, whose socket is another one.
+            Some(php::Event::Gone) => Ok(()),
+            Some(php::Event::Failed { error }) => bail!("{error}"),
+            None => std::future::pending().await,
+        }
+    }
+
     /// How the workers are.
     pub(crate) async fn status(&self) -> serde_json::Value {
         let mut status = match &self.workers {
             Some((workers, _)) => serde_json::json!(workers.status().await),
             None => serde_json::json!({ "workers": [] }),
         };
+        if let Some(php) = &self.php {
+            status["php"] = serde_json::json!(php.server.status());
+        }
         status["jobs"] =
             serde_json::json!(self.jobs.as_ref().map(Jobs::status).unwrap_or_default());
         status
@@ -191,7 +252,12 @@ impl Running {
                 jobs.drain(within).await;
             }
         };
-        tokio::join!(workers, jobs);
+        let php = async {
+            if let Some(php) = &self.php {
+                php.server.drain(within).await;
+            }
+        };
+        tokio::join!(workers, php, jobs);
     }
 
     fn announce(&self) {
@@ -204,7 +270,11 @@ impl Running {
         let (mounts, folders): (Vec<Mount>, Vec<BorrowedFd<'_>>) = self
             .folders
             .iter()
-            .map(|(prefix, folder)| (Mount { prefix: prefix.clone() }, folder.as_fd()))
+            .map(|(prefix, folder)| {
+                let php = self.php.as_ref().filter(|_| prefix == "/");
+                let scripts = php.map(|php| php.root.clone());
+                (Mount { prefix: prefix.clone(), scripts }, folder.as_fd())
+            })
             .unzip();
         let message = ToEdge { upstream, wanted: self.wanted, pool: self.pool, mounts };
         if let Err(error) = edge.try_send(&message, &folders) {

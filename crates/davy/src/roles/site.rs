@@ -4,6 +4,7 @@
 //! `install`, `collect_files`, `start`.
 
 mod command;
+mod php;
 mod python;
 mod ruby;
 
@@ -34,6 +35,8 @@ pub(crate) struct Site {
     scene: Scene,
     application: Application,
     env: Vec<(String, String)>,
+    /// The database that davy has for it.
+    access: Option<Access>,
     mounts: Vec<Mount>,
     edge: Option<Channel>,
 }
@@ -51,6 +54,7 @@ struct Scene {
 /// What runs the site's code.
 enum Application {
     Python(python::Project),
+    Php(php::Project),
     Ruby(ruby::Project),
     Command(command::Project),
     /// Somebody else's server.
@@ -75,21 +79,24 @@ impl Site {
         let mounts = app::files::mounts(project, &found, config.root.as_deref());
         let own = Arc::new(Own::open()?);
         let scene = Scene { child: child.clone(), start, logs: logs.clone(), own, config, found };
-        let application = match scene.found.kind {
+        let application = match &scene.found.kind {
             Kind::Python(_) => Application::Python(python::Project::find(&scene).await?),
+            Kind::Php(site) => Application::Php(php::Project::find(&scene, site).await?),
             Kind::Ruby(_) => Application::Ruby(ruby::Project::find(&scene).await?),
             Kind::Command(_) => Application::Command(command::Project::find(&scene).await?),
-            Kind::Proxy(ref url) => Application::Proxy(settings::app::server(url)?),
+            Kind::Proxy(url) => Application::Proxy(settings::app::server(url)?),
             Kind::Static => Application::None,
         };
         child.done("found", scene.found.text(&application.runs_with()), None);
-        Ok(Site { scene, application, env: Vec::new(), mounts, edge: None })
+        let (env, access, edge) = (Vec::new(), None, None);
+        Ok(Site { scene, application, env, access, mounts, edge })
     }
 
     /// Installs the dependencies, unless nothing has changed since they were.
     pub(crate) async fn install(&mut self) -> anyhow::Result<()> {
         match &mut self.application {
             Application::Python(project) => project.install(&self.scene).await,
+            Application::Php(project) => project.install(&self.scene).await,
             Application::Ruby(project) => project.install(&self.scene).await,
             Application::Command(project) => project.install(&self.scene).await,
             Application::Proxy(_) | Application::None => Ok(()),
@@ -135,9 +142,16 @@ impl Site {
                 project.complete(&self.scene, &mut variables)?;
                 form = project.url_form();
             }
-            Application::Command(_) | Application::Proxy(_) | Application::None => {}
+            Application::Php(_)
+            | Application::Command(_)
+            | Application::Proxy(_)
+            | Application::None => {}
         }
         self.env = app::variables::environment(&variables, access.as_ref(), form);
+        if let (Application::Php(_), Some(access)) = (&self.application, &access) {
+            php::Project::name_database(&mut self.env, access);
+        }
+        self.access = access;
         Ok(())
     }
 
@@ -165,7 +179,10 @@ impl Site {
         let mount = match &self.application {
             Application::Python(project) => project.collect_files(&self.scene, &self.env).await?,
             Application::Ruby(project) => project.collect_files(&self.scene, &self.env).await?,
-            Application::Command(_) | Application::Proxy(_) | Application::None => None,
+            Application::Php(_)
+            | Application::Command(_)
+            | Application::Proxy(_)
+            | Application::None => None,
         };
         self.mounts.extend(mount);
         Ok(())
@@ -173,7 +190,7 @@ impl Site {
 
     /// Starts the workers. Without an application there are files alone.
     pub(crate) fn start(self) -> anyhow::Result<Running> {
-        let Site { scene, application, env, mounts, edge } = self;
+        let Site { scene, application, env, access, mounts, edge } = self;
         let beside = settings::app::jobs(&scene.config, &env)?;
         let mut running = Running::new(open(&scene.child, mounts)?, edge);
         running.surround(scene.start.place.project.clone(), &env);
@@ -199,6 +216,9 @@ impl Site {
                 running.start(project.workers(&scene, env)?, Buffering::Streamed);
             }
             Application::Proxy(server) => running.announce_proxy(server),
+            Application::Php(project) => {
+                running.start_php(project.server(&scene, env, access.as_ref())?);
+            }
             Application::None => running.announce_files(),
         }
         Ok(running)
@@ -210,6 +230,7 @@ impl Application {
     fn runs_with(&self) -> Vec<String> {
         match self {
             Application::Python(project) => project.runs_with(),
+            Application::Php(project) => project.runs_with(),
             Application::Ruby(project) => project.runs_with(),
             Application::Command(project) => project.runs_with(),
             Application::Proxy(_) | Application::None => Vec::new(),
@@ -220,6 +241,7 @@ impl Application {
     fn mysql_driver(&self) -> Option<&str> {
         match self {
             Application::Python(project) => project.mysql_driver(),
+            Application::Php(project) => project.mysql_driver(),
             Application::Ruby(project) => project.mysql_driver(),
             Application::Command(project) => project.mysql_driver(),
             Application::Proxy(_) | Application::None => None,

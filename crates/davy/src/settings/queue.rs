@@ -12,6 +12,7 @@ pub(crate) fn settings(place: &Place, site: &EdgeSite) -> Settings {
         waiting_max,
         wait_max: site.limits.wait,
         request_max: site.limits.request,
+        unread: proc::unread,
         ..Settings::new(place.spool())
     }
 }

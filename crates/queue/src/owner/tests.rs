@@ -1,6 +1,6 @@
 //! The queue with workers over real UNIX sockets; the worker's side is played frame by frame.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::BytesMut;
@@ -12,25 +12,25 @@ use super::*;
 use crate::Queue;
 use crate::frame::{self, Content, Frame};
 
-fn settings() -> Settings {
+pub(crate) fn settings() -> Settings {
     Settings::new(PathBuf::new())
 }
 
 mod slow_clients;
 
 /// A queue, and a worker's socket that it is told of.
-struct Scene {
-    queue: Queue,
+pub(crate) struct Scene {
+    pub(crate) queue: Queue,
     jobs: mpsc::Sender<Job>,
     folder: tempfile::TempDir,
 }
 
 impl Scene {
-    fn new() -> Scene {
+    pub(crate) fn new() -> Scene {
         Scene::with(settings())
     }
 
-    fn with(mut settings: Settings) -> Scene {
+    pub(crate) fn with(mut settings: Settings) -> Scene {
         let (jobs, receiver) = mpsc::channel(64);
         let folder = tempfile::tempdir().unwrap();
         folder.path().clone_into(&mut settings.spool);
@@ -38,15 +38,15 @@ impl Scene {
         Scene { queue, jobs, folder }
     }
 
-    fn socket(&self, name: &str) -> PathBuf {
+    pub(crate) fn socket(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    fn ask(&self, body: Body) -> oneshot::Receiver<Answer> {
+    pub(crate) fn ask(&self, body: Body) -> oneshot::Receiver<Answer> {
         self.send(Method::POST, body)
     }
 
-    fn get(&self) -> oneshot::Receiver<Answer> {
+    pub(crate) fn get(&self) -> oneshot::Receiver<Answer> {
         self.send(Method::GET, Body::Empty)
     }
 
@@ -57,7 +57,7 @@ impl Scene {
         let address = "127.0.0.1:1".parse().unwrap();
         let client = Client { address, local: address, scheme: Scheme::Http };
         let trace = Arc::new(Trace::new(RequestId::new(1, 1)));
-        let job = Job { request: Request { head, body, client, trace }, reply };
+        let job = Job { request: Request { head, body, client, script: None, trace }, reply };
         self.jobs.try_send(job).unwrap();
         answer
     }
@@ -142,7 +142,7 @@ async fn another_worker_answers(scene: &Scene, answer: oneshot::Receiver<Answer>
     assert!(answer.await.unwrap().is_ok());
 }
 
-async fn collect(mut body: Body) -> Result<Vec<u8>, flow::BodyError> {
+pub(crate) async fn collect(mut body: Body) -> Result<Vec<u8>, flow::BodyError> {
     let mut all = Vec::new();
     while let Some(piece) = body.next().await {
         all.extend_from_slice(&piece?);

@@ -18,12 +18,25 @@ fn request(builder: http::request::Builder) -> Request {
             local: "192.0.2.1:8080".parse().unwrap(),
             scheme: Scheme::Http,
         },
+        script: None,
         trace: Arc::new(Trace::new(RequestId::new(1, 1))),
     }
 }
 
 fn variables(builder: http::request::Builder) -> BTreeMap<String, String> {
-    let bytes = encode(&request(builder)).unwrap();
+    read(&encode(&request(builder)).unwrap())
+}
+
+/// Those of a script of a PHP site.
+fn of_script(builder: http::request::Builder, name: &str, rest: &str) -> BTreeMap<String, String> {
+    let mut request = request(builder);
+    let bytes = |text: &str| Arc::from(text.as_bytes());
+    let root = Arc::from(std::path::Path::new("/srv/shop/public"));
+    request.script = Some(Script { root, name: bytes(name), rest: bytes(rest) });
+    read(&encode(&request).unwrap())
+}
+
+fn read(bytes: &[u8]) -> BTreeMap<String, String> {
     let texts: Vec<String> = bytes
         .split(|byte| *byte == 0)
         .map(|text| text.iter().map(|byte| char::from(*byte)).collect())
@@ -62,6 +75,35 @@ fn a_request_becomes_the_variables_of_rfc_3875() {
         assert_eq!(found.get(name).map(String::as_str), Some(value), "{name}");
     }
     assert_eq!(found.len(), expected.len() + 1, "and REQUEST_ID: {found:?}");
+}
+
+/// What nginx and php-fpm have for the same, with Debian's `fastcgi-php.conf`.
+#[test]
+fn a_script_is_told_where_it_lies_and_what_was_asked_for() {
+    let found = of_script(http::Request::get("/a.php/b%20c?x=1"), "/a.php", "/b c");
+    for (name, value) in [
+        ("REQUEST_METHOD", "GET"),
+        ("SERVER_PROTOCOL", "HTTP/1.1"),
+        ("REQUEST_SCHEME", "http"),
+        ("SCRIPT_NAME", "/a.php"),
+        ("SCRIPT_FILENAME", "/srv/shop/public/a.php"),
+        ("PATH_INFO", "/b c"),
+        ("PATH_TRANSLATED", "/srv/shop/public/b c"),
+        ("DOCUMENT_ROOT", "/srv/shop/public"),
+        ("DOCUMENT_URI", "/a.php/b c"),
+        ("REQUEST_URI", "/a.php/b%20c?x=1"),
+        ("QUERY_STRING", "x=1"),
+        ("SERVER_ADDR", "192.0.2.1"),
+    ] {
+        assert_eq!(found.get(name).map(String::as_str), Some(value), "{name}");
+    }
+    let pretty = of_script(http::Request::get("/news/today"), "/index.php", "");
+    assert_eq!(pretty["REQUEST_URI"], "/news/today");
+    assert_eq!(pretty["DOCUMENT_URI"], "/index.php");
+    assert_eq!(pretty["QUERY_STRING"], "", "said, though it is usual");
+    for absent in ["PATH_INFO", "PATH_TRANSLATED", "HTTPS", "HTTP_PROXY"] {
+        assert!(!pretty.contains_key(absent), "{absent}");
+    }
 }
 
 #[test]

@@ -1,24 +1,33 @@
 //! Paths that were no files a moment ago: what goes to the application is not looked for in the
-//! site's folders each time. A file that appears is found a second later at the latest.
+//! site's folders each time, nor is the script that answers for a path of a PHP site. What appears or
+//! goes is noticed a second later at the latest.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use flow::Stamp;
+use flow::{Script, Stamp};
 
-/// Paths of a site at which nothing lay a moment ago.
+/// Paths of a site at which no file lay a moment ago.
 #[derive(Debug, Default)]
-pub struct Absent(Mutex<HashMap<Box<str>, Stamp>>);
+pub struct Absent(Mutex<HashMap<Box<str>, Entry>>);
+
+#[derive(Debug)]
+struct Entry {
+    until: Stamp,
+    script: Option<Script>,
+}
 
 impl Absent {
-    /// Whether nothing lay there when this was last looked up.
-    pub(crate) fn has(&self, path: &str, now: Stamp) -> bool {
-        self.paths().get(path).is_some_and(|until| now < *until)
+    /// When nothing lay there as this was last looked up: the script that answers for it, if any.
+    pub(crate) fn get(&self, path: &str, now: Stamp) -> Option<Option<Script>> {
+        let paths = self.paths();
+        let entry = paths.get(path).filter(|entry| now < entry.until)?;
+        Some(entry.script.clone())
     }
 
-    /// Nothing lies there.
-    pub(crate) fn add(&self, path: &str, now: Stamp) {
+    /// No file lies there, and this script answers for it.
+    pub(crate) fn add(&self, path: &str, script: Option<Script>, now: Stamp) {
         if path.len() > PATH_BYTES_MAX {
             return;
         }
@@ -27,10 +36,10 @@ impl Absent {
             // Whoever asks for ever new paths only makes them be looked for, as without this.
             paths.clear();
         }
-        paths.insert(path.into(), now.after(REMEMBERED));
+        paths.insert(path.into(), Entry { until: now.after(REMEMBERED), script });
     }
 
-    fn paths(&self) -> MutexGuard<'_, HashMap<Box<str>, Stamp>> {
+    fn paths(&self) -> MutexGuard<'_, HashMap<Box<str>, Entry>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -47,19 +56,19 @@ mod tests {
     fn a_path_is_remembered_for_a_second() {
         let absent = Absent::default();
         let at = |ms: u64| Stamp(ms * 1_000_000);
-        absent.add("/a", at(10));
-        assert!(absent.has("/a", at(1_009)));
-        assert!(!absent.has("/a", at(1_010)));
-        assert!(!absent.has("/b", at(10)));
+        absent.add("/a", None, at(10));
+        assert_eq!(absent.get("/a", at(1_009)), Some(None));
+        assert_eq!(absent.get("/a", at(1_010)), None);
+        assert_eq!(absent.get("/b", at(10)), None);
     }
 
     #[test]
     fn what_is_remembered_is_bounded() {
         let absent = Absent::default();
-        absent.add(&"x".repeat(PATH_BYTES_MAX + 1), Stamp(0));
+        absent.add(&"x".repeat(PATH_BYTES_MAX + 1), None, Stamp(0));
         assert_eq!(absent.paths().len(), 0);
         for n in 0..PATHS_MAX * 3 {
-            absent.add(&n.to_string(), Stamp(0));
+            absent.add(&n.to_string(), None, Stamp(0));
             assert!(absent.paths().len() <= PATHS_MAX);
         }
     }

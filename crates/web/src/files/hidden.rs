@@ -20,6 +20,13 @@ fn is_hidden_segment(segment: &[u8]) -> bool {
     if segment.starts_with(b".") || segment.ends_with(b"~") {
         return true;
     }
+    // What is left of a script when it is renamed: `a.php.txt`, `a.php_old`, `a.php-2019`.
+    let lower = segment.to_ascii_lowercase();
+    if let Some(at) = memchr::memmem::find(&lower, b".php")
+        && lower.get(at + 4).is_some_and(|after| !after.is_ascii_alphanumeric())
+    {
+        return true;
+    }
     if let Some(dot) = segment.iter().rposition(|&byte| byte == b'.')
         && is_any_of(&segment[dot + 1..], EXTENSIONS)
     {
@@ -43,8 +50,8 @@ fn is_any_of(text: &[u8], list: &[&str]) -> bool {
 #[rustfmt::skip]
 const EXTENSIONS: &[&str] = &[
     // Code that runs on the server.
-    "py", "pyc", "pyo", "pyi", "php", "php3", "php4", "php5", "php7", "php8", "phtml", "phar",
-    "inc", "rb", "ru", "erb", "rake", "gemspec", "pl", "pm", "cgi",
+    "py", "pyc", "pyo", "pyi", "php", "php3", "php4", "php5", "php7", "php8", "phps", "pht",
+    "phpt", "phtml", "phar", "inc", "rb", "ru", "erb", "rake", "gemspec", "pl", "pm", "cgi",
     // Settings, lock files, logs.
     "env", "toml", "ini", "cfg", "conf", "lock", "log",
     // Databases and keys.
@@ -64,7 +71,7 @@ const NAMES: &[&str] = &[
 #[rustfmt::skip]
 const PATTERNS: &[(&str, &str)] = &[
     ("requirements", ".txt"), ("package", ".json"), ("Pipfile", ""), ("Gemfile", ""),
-    ("Dockerfile", ""), ("docker-compose", ""), ("id_rsa", ""), ("id_ed25519", ""),
+    ("wp-config", ""), ("Dockerfile", ""), ("docker-compose", ""), ("id_rsa", ""), ("id_ed25519", ""),
 ];
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Opening a file beneath a folder, and nowhere else.
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::os::fd::{AsFd, OwnedFd};
 
 use flow::{Failure, Step};
@@ -37,8 +37,31 @@ fn open_file(folder: &OwnedFd, name: &[u8], path: &[u8]) -> Result<Found, Failur
     }
 }
 
+/// What lies at `name`, if anything does. It is not opened for reading: PHP does that.
+pub(super) fn kind(folder: &OwnedFd, name: &[u8]) -> Option<FileType> {
+    let fd = open_with(folder, name, OFlags::PATH | OFlags::CLOEXEC).ok()?;
+    let stat = rustix::fs::fstat(&fd).ok()?;
+    Some(FileType::from_raw_mode(stat.st_mode))
+}
+
+/// The text of a file, up to a size; None when there is none, or it can't be read.
+pub(super) fn text(folder: &OwnedFd, name: &[u8], bytes_max: usize) -> Option<Vec<u8>> {
+    let fd = open_beneath(folder, name).ok()?;
+    let stat = rustix::fs::fstat(&fd).ok()?;
+    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+        return None;
+    }
+    let mut bytes = Vec::new();
+    let limit = u64::try_from(bytes_max).unwrap_or(u64::MAX);
+    std::fs::File::from(fd).take(limit).read_to_end(&mut bytes).ok()?;
+    Some(bytes)
+}
+
 fn open_beneath(folder: &impl AsFd, name: &[u8]) -> Result<OwnedFd, Errno> {
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+    open_with(folder, name, OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY)
+}
+
+fn open_with(folder: &impl AsFd, name: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
     let mut tries = 0;
     loop {

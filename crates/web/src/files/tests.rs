@@ -9,7 +9,11 @@ use tempfile::TempDir;
 use super::*;
 
 fn mount(prefix: &str, folder: &std::path::Path) -> Mount {
-    Mount { prefix: prefix.into(), folder: Arc::new(fs::File::open(folder).unwrap().into()) }
+    Mount {
+        prefix: prefix.into(),
+        folder: Arc::new(fs::File::open(folder).unwrap().into()),
+        scripts: None,
+    }
 }
 
 /// `inside/` is the site's folder, `outside/` is not.
@@ -32,9 +36,9 @@ fn stage() -> (TempDir, Vec<Mount>) {
 }
 
 fn size(mounts: &[Mount], path: &str) -> Option<u64> {
-    match find(mounts, path).unwrap() {
+    match find(mounts, path, Wanted::Read).unwrap() {
         Found::File(file) => Some(file.size),
-        Found::Folder | Found::Nothing => None,
+        Found::Folder | Found::Script(_) | Found::Nothing => None,
     }
 }
 
@@ -104,11 +108,11 @@ fn only_regular_files_are_served_and_a_fifo_hangs_nothing() {
 #[test]
 fn a_folder_is_found_only_where_it_has_an_index() {
     let (_top, mounts) = stage();
-    assert!(matches!(find(&mounts, "/with").unwrap(), Found::Folder));
+    assert!(matches!(find(&mounts, "/with", Wanted::Read).unwrap(), Found::Folder));
     assert_eq!(size(&mounts, "/with/"), Some(1));
-    assert!(matches!(find(&mounts, "/sub").unwrap(), Found::Nothing));
-    assert!(matches!(find(&mounts, "/sub/").unwrap(), Found::Nothing));
-    assert!(matches!(find(&[], "/with/").unwrap(), Found::Nothing));
+    assert!(matches!(find(&mounts, "/sub", Wanted::Read).unwrap(), Found::Nothing));
+    assert!(matches!(find(&mounts, "/sub/", Wanted::Read).unwrap(), Found::Nothing));
+    assert!(matches!(find(&[], "/with/", Wanted::Read).unwrap(), Found::Nothing));
 }
 
 #[test]
@@ -122,9 +126,9 @@ fn a_name_that_no_file_system_takes_is_no_file() {
 fn a_file_that_is_written_or_replaced_gets_another_tag() {
     let (top, mounts) = stage();
     let path = top.path().join("inside/a.txt");
-    let tag = || match find(&mounts, "/a.txt").unwrap() {
+    let tag = || match find(&mounts, "/a.txt", Wanted::Read).unwrap() {
         Found::File(file) => file.tag,
-        Found::Folder | Found::Nothing => panic!("the file is there"),
+        Found::Folder | Found::Script(_) | Found::Nothing => panic!("the file is there"),
     };
     let first = tag();
     assert_eq!(first, tag(), "an unchanged file keeps its tag");

@@ -18,7 +18,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
-use flow::{Answer, Body, Failure, Job, Mark, Request, Response, Stamp, Step, Trace};
+use flow::{Answer, Body, Failure, Job, Mark, Request, Response, Script, Stamp, Step, Trace};
 use http::StatusCode;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
@@ -40,6 +40,7 @@ impl<R: Source, W: Sink> Connection<R, W> {
         &mut self,
         jobs: &mpsc::Sender<Job>,
         head: &Head,
+        script: Option<Script>,
         upload: &mut Upload,
         trace: &Arc<Trace>,
     ) -> Sent {
@@ -54,7 +55,8 @@ impl<R: Source, W: Sink> Connection<R, W> {
             }
             None => (None, upload.body(&mut self.incoming.buffer)),
         };
-        let request = Request { head: parts, body, client: self.client, trace: trace.clone() };
+        let (client, trace_of) = (self.client, trace.clone());
+        let request = Request { head: parts, body, client, script, trace: trace_of };
         let waited = match hand_over(jobs, request) {
             Ok(reply) => match self.send_continue(upload).await {
                 Ok(()) => self.wait(reply, upload).await,

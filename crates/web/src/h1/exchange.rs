@@ -124,7 +124,7 @@ impl<R: Source, W: Sink> Connection<R, W> {
     ) -> Sent {
         let now = trace.at(Mark::Received).unwrap_or_else(Stamp::now);
         let route = route::find(site, head, now);
-        if !matches!(route, Route::App(_)) {
+        if !matches!(route, Route::App(..)) {
             trace.mark(Mark::Answered, Stamp::now());
         }
         let terms = self.terms(head, upload);
@@ -133,7 +133,7 @@ impl<R: Source, W: Sink> Connection<R, W> {
             Route::Folder => self.send_redirect(head, terms).await,
             Route::Failure(failure) => self.send_page(Some(head), failure, terms, trace).await,
             // Boxed, so that a connection that waits for its next request stays small.
-            Route::App(jobs) => Box::pin(self.ask(jobs, head, upload, trace)).await,
+            Route::App(jobs, script) => Box::pin(self.ask(jobs, head, script, upload, trace)).await,
         };
         let keeps = sent.ending == Ending::Keep
             && upload.linger(&mut self.incoming, &self.service.settings).await;

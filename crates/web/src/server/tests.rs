@@ -25,6 +25,7 @@ fn stage(settings: Settings) -> Stage {
     let mount = Mount {
         prefix: "/".into(),
         folder: Arc::new(std::fs::File::open(folder.path()).unwrap().into()),
+        scripts: None,
     };
     let site = Site {
         id: SiteId::new("one"),

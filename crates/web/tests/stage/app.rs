@@ -48,7 +48,7 @@ pub(crate) async fn run(mut jobs: mpsc::Receiver<Job>, queue: Queue) {
 pub(crate) fn filler(client: Client) -> Request {
     let (head, ()) = http::Request::new(()).into_parts();
     let trace = Arc::new(Trace::new(RequestId::new(0, 0)));
-    Request { head, body: Body::Empty, client, trace }
+    Request { head, body: Body::Empty, client, script: None, trace }
 }
 
 async fn answer(request: Request) -> Option<Answer> {

@@ -102,7 +102,7 @@ impl Stage {
         let site = |name: &str| Site {
             id: SiteId::new(name),
             names: vec![format!("{name}.example")],
-            mounts: vec![Mount { prefix: "/".into(), folder: Arc::clone(&folder) }],
+            mounts: vec![Mount { prefix: "/".into(), folder: Arc::clone(&folder), scripts: None }],
             jobs: jobs.clone(),
             absent: Absent::default(),
         };

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::bail;
-use app::detect::{Framework, Kind, Ruby, Server};
+use app::detect::{Kind, Ruby, RubyFramework as Framework, Server};
 use app::files::Mount;
 use app::ruby::assets::{self, Assets};
 use app::ruby::bundle::{self, Bundle, Origin};

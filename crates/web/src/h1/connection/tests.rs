@@ -36,6 +36,7 @@ impl Stage {
         let mount = Mount {
             prefix: "/".into(),
             folder: Arc::new(std::fs::File::open(folder.path()).unwrap().into()),
+            scripts: None,
         };
         let site = Site {
             id: SiteId::new("one"),
