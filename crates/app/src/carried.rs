@@ -16,10 +16,10 @@ pub fn write_worker(state: &Path) -> Result<PathBuf, Error> {
 /// Writes a worker's files below `state`, unless they are there already, and gives their folder. It
 /// is named after its content and appears complete or not at all, so processes of an older davy
 /// keep theirs.
-pub(crate) fn write(state: &Path, files: &[(&str, &str)]) -> Result<PathBuf, Error> {
+pub(crate) fn write(state: &Path, files: &[(&str, &[u8])]) -> Result<PathBuf, Error> {
     let key = files
         .iter()
-        .fold(Key::new(), |key, (name, text)| key.with(name.as_bytes()).with(text.as_bytes()));
+        .fold(Key::new(), |key, (name, bytes)| key.with(name.as_bytes()).with(bytes));
     let folder = state.join(format!("worker-{key}"));
     if !folder.is_dir() {
         write_to(state, files, &folder).map_err(Error::io(&folder))?;
@@ -44,11 +44,12 @@ pub fn preload_argv(worker_argv: &[OsString]) -> Vec<OsString> {
     worker_argv.iter().cloned().chain(["--preload".into()]).collect()
 }
 
-fn write_to(state: &Path, files: &[(&str, &str)], folder: &Path) -> io::Result<()> {
+fn write_to(state: &Path, files: &[(&str, &[u8])], folder: &Path) -> io::Result<()> {
     fs::create_dir_all(state)?;
     let part = tempfile::Builder::new().prefix("worker-").suffix(".part").tempdir_in(state)?;
-    for (name, text) in files {
-        fs::write(part.path().join(name), text)?;
+    // An empty file stands for what this davy does not have.
+    for (name, bytes) in files.iter().filter(|(_, bytes)| !bytes.is_empty()) {
+        fs::write(part.path().join(name), bytes)?;
     }
     match fs::rename(part.path(), folder) {
         // Another davy was faster; its content is the same.
@@ -57,21 +58,24 @@ fn write_to(state: &Path, files: &[(&str, &str)], folder: &Path) -> io::Result<(
     }
 }
 
-const FILES: [(&str, &str); 14] = [
-    ("asgi.py", include_str!("../workers/python/asgi.py")),
-    ("interface.py", include_str!("../workers/python/interface.py")),
-    ("lifespan.py", include_str!("../workers/python/lifespan.py")),
-    ("loop.py", include_str!("../workers/python/loop.py")),
-    ("main.py", include_str!("../workers/python/main.py")),
-    ("output.py", include_str!("../workers/python/output.py")),
-    ("rfc6455.py", include_str!("../workers/python/rfc6455.py")),
-    ("server.py", include_str!("../workers/python/server.py")),
-    ("streams.py", include_str!("../workers/python/streams.py")),
-    ("threads.py", include_str!("../workers/python/threads.py")),
-    ("websocket.py", include_str!("../workers/python/websocket.py")),
-    ("wire.py", include_str!("../workers/python/wire.py")),
-    ("wsgi.py", include_str!("../workers/python/wsgi.py")),
-    ("zygote.py", include_str!("../workers/python/zygote.py")),
+const FILES: [(&str, &[u8]); 16] = [
+    ("asgi.py", include_bytes!("../workers/python/asgi.py")),
+    ("interface.py", include_bytes!("../workers/python/interface.py")),
+    ("lifespan.py", include_bytes!("../workers/python/lifespan.py")),
+    ("loop.py", include_bytes!("../workers/python/loop.py")),
+    ("main.py", include_bytes!("../workers/python/main.py")),
+    ("native.py", include_bytes!("../workers/python/native.py")),
+    ("output.py", include_bytes!("../workers/python/output.py")),
+    ("rfc6455.py", include_bytes!("../workers/python/rfc6455.py")),
+    ("server.py", include_bytes!("../workers/python/server.py")),
+    ("streams.py", include_bytes!("../workers/python/streams.py")),
+    ("threads.py", include_bytes!("../workers/python/threads.py")),
+    ("websocket.py", include_bytes!("../workers/python/websocket.py")),
+    ("wire.py", include_bytes!("../workers/python/wire.py")),
+    ("wsgi.py", include_bytes!("../workers/python/wsgi.py")),
+    ("zygote.py", include_bytes!("../workers/python/zygote.py")),
+    // Built by build.rs. Python looks for just this name.
+    ("_native.abi3.so", include_bytes!(concat!(env!("OUT_DIR"), "/_native.abi3.so"))),
 ];
 
 #[cfg(test)]
@@ -82,8 +86,8 @@ mod tests {
     fn worker_is_written_once_and_whole() {
         let state = tempfile::tempdir().unwrap();
         let main = write_worker(&state.path().join("deep/er")).unwrap();
-        for (name, text) in FILES {
-            assert_eq!(fs::read_to_string(main.with_file_name(name)).unwrap(), text);
+        for (name, bytes) in FILES {
+            assert!(fs::read(main.with_file_name(name)).unwrap() == bytes, "{name}");
         }
         let before = fs::metadata(&main).unwrap().modified().unwrap();
         assert_eq!(write_worker(&state.path().join("deep/er")).unwrap(), main);

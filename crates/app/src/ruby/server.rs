@@ -28,17 +28,17 @@ pub fn config(entry: &Entry, state: &Path) -> Result<PathBuf, Error> {
     Ok(path)
 }
 
-const FILES: [(&str, &str); 10] = [
-    ("connection.rb", include_str!("../../workers/ruby/connection.rb")),
-    ("input.rb", include_str!("../../workers/ruby/input.rb")),
-    ("main.rb", include_str!("../../workers/ruby/main.rb")),
-    ("output.rb", include_str!("../../workers/ruby/output.rb")),
-    ("raw_answer.rb", include_str!("../../workers/ruby/raw_answer.rb")),
-    ("request.rb", include_str!("../../workers/ruby/request.rb")),
-    ("server.rb", include_str!("../../workers/ruby/server.rb")),
-    ("stream.rb", include_str!("../../workers/ruby/stream.rb")),
-    ("tunnel.rb", include_str!("../../workers/ruby/tunnel.rb")),
-    ("wire.rb", include_str!("../../workers/ruby/wire.rb")),
+const FILES: [(&str, &[u8]); 10] = [
+    ("connection.rb", include_bytes!("../../workers/ruby/connection.rb")),
+    ("input.rb", include_bytes!("../../workers/ruby/input.rb")),
+    ("main.rb", include_bytes!("../../workers/ruby/main.rb")),
+    ("output.rb", include_bytes!("../../workers/ruby/output.rb")),
+    ("raw_answer.rb", include_bytes!("../../workers/ruby/raw_answer.rb")),
+    ("request.rb", include_bytes!("../../workers/ruby/request.rb")),
+    ("server.rb", include_bytes!("../../workers/ruby/server.rb")),
+    ("stream.rb", include_bytes!("../../workers/ruby/stream.rb")),
+    ("tunnel.rb", include_bytes!("../../workers/ruby/tunnel.rb")),
+    ("wire.rb", include_bytes!("../../workers/ruby/wire.rb")),
 ];
 
 #[cfg(test)]

@@ -21,6 +21,13 @@ pub(crate) const CREDIT: u8 = 7;
 pub(crate) const GOAWAY: u8 = 8;
 pub(crate) const NO_CONTENT: u8 = 1;
 
+/// Whether these tests run without the native helper: the crate `worker_pure` has them a second
+/// time.
+const IS_PURE: bool = matches!(env!("CARGO_CRATE_NAME").as_bytes(), b"worker_pure");
+
+/// What a worker says that can't load it.
+const PURE: &str = "pure Python does its work";
+
 /// A worker process and its project.
 pub(crate) struct Worker {
     pub(crate) child: Child,
@@ -40,6 +47,9 @@ impl Worker {
             fs::write(project.path().join(name), text).unwrap();
         }
         let main = davy_app::carried::write_worker(&project.path().join("state")).unwrap();
+        if IS_PURE {
+            fs::remove_file(main.with_file_name("_native.abi3.so")).unwrap();
+        }
         let listener = proc::listen_unix(&project.path().join("w.sock")).unwrap();
         let argv = davy_app::carried::worker_argv("python3".as_ref(), &main, callable, None);
         let child = Command::new(&argv[0])
@@ -73,6 +83,8 @@ impl Worker {
         assert_eq!((hello.kind, hello.stream), (HELLO, 0));
         let pid = self.child.id().to_be_bytes();
         assert_eq!(hello.payload, [&[0, 1, 0, 1][..], &pid].concat());
+        let said = fs::read_to_string(self.project.path().join("stderr")).unwrap();
+        assert_eq!(said.contains(PURE), IS_PURE, "{said}");
         peer
     }
 
@@ -81,8 +93,11 @@ impl Worker {
         kill_process(pid, signal).unwrap();
     }
 
+    /// What the application wrote. That the worker is pure Python, it says before.
     pub(crate) fn stderr(&self) -> String {
-        fs::read_to_string(self.project.path().join("stderr")).unwrap()
+        let all = fs::read_to_string(self.project.path().join("stderr")).unwrap();
+        let lines = all.split_inclusive('\n');
+        lines.filter(|line| !line.contains(PURE) || !IS_PURE).collect()
     }
 
     pub(crate) fn wait(&mut self) -> ExitStatus {

@@ -57,9 +57,11 @@ def say(text):
         pass
 
 
-def report():
-    """The exception in hand on stderr, whose lines bear the request's id."""
-    say("the request failed\n%s" % traceback.format_exc().rstrip("\n"))
+def report(error=None):
+    """An exception, or the one in hand, on stderr, whose lines bear the request's id."""
+    error = error or sys.exc_info()[1]
+    told = traceback.format_exception(type(error), error, error.__traceback__)
+    say("the request failed\n%s" % "".join(told).rstrip("\n"))
 
 
 def reason_of(error):

@@ -155,13 +155,13 @@ class Stream:
         connection = self.connection
         if not self.gone:
             connection.send(frames)
-            if connection.unsent:
+            if connection.pending():
                 self._wait_to_send()
         if self.gone:
             raise Gone("the visitor has gone")
 
     def _wait_to_send(self):
-        while len(self.connection.unsent) > UNSENT_PAUSE and not self.gone:
+        while self.connection.pending() > UNSENT_PAUSE and not self.gone:
             self.connection.server.turn()
 
 
@@ -199,10 +199,10 @@ class Server:
                 self.turn(0 if self.turns else None)
                 polled = monotonic_ns()
             else:
-                self.serve(now)
+                self.serve(now, polled + POLL_NS)
         self.close_all()
 
-    def serve(self, now):
+    def serve(self, now, _until):
         """Runs the next request: one of each connection in turn."""
         connection = self.turns[0]
         stream = connection.waiting.popleft()
@@ -245,10 +245,7 @@ class Server:
         self.forked = True
         self.listener.close()
         for connection in self.connections.values():
-            connection.open = False
-            connection.socket.close()
-            for stream in connection.streams():
-                stream.gone = True
+            connection.close()
 
     def turn(self, timeout=None):
         """Waits for frames, connections or a signal, and takes in what is there."""
@@ -272,18 +269,22 @@ class Server:
         try:
             if events & select.POLLOUT:
                 connection.flush()
-                if not connection.unsent:
+                if not connection.pending():
                     self.poll.modify(connection.fd, select.POLLIN)
             if events & ~select.POLLOUT:
-                for kind, flags, number, payload in connection.receive():
-                    if not connection.open:
-                        break
-                    if kind == wire.REQUEST:
-                        self.take_request(connection, flags, number, payload)
-                    else:
-                        self.take(connection, kind, number, payload)
+                self.read(connection)
         except (OSError, wire.ProtocolError):
             self.close(connection)
+
+    def read(self, connection):
+        """Takes in the frames that have come. Raises OSError or ProtocolError."""
+        for kind, flags, number, payload in connection.receive():
+            if not connection.open:
+                break
+            if kind == wire.REQUEST:
+                self.take_request(connection, flags, number, payload)
+            else:
+                self.take(connection, kind, number, payload)
 
     def take_request(self, connection, flags, number, payload):
         """A new stream; it waits for its turn. Raises ProtocolError."""
@@ -322,7 +323,7 @@ class Server:
         self.poll.modify(connection.fd, select.POLLIN | select.POLLOUT)
 
     def accept(self):
-        """One new connection, greeted at once: HELLO says that the application is loaded."""
+        """One new connection."""
         try:
             connected, _ = self.listener.accept()
         except (BlockingIOError, InterruptedError, ConnectionAbortedError):
@@ -334,27 +335,25 @@ class Server:
                 raise
             self.poll.unregister(self.listener)
             return
-        connection = self.connection(connected, self)
+        self.greet(self.connection(connected, self))
+        if len(self.connections) >= CONNECTIONS_MAX:
+            self.poll.unregister(self.listener)
+
+    def greet(self, connection):
+        """HELLO at once: it says that the application is loaded."""
         self.connections[connection.fd] = connection
         self.poll.register(connection.fd, select.POLLIN)
         connection.send(wire.hello(self.concurrency))
-        if len(self.connections) >= CONNECTIONS_MAX:
-            self.poll.unregister(self.listener)
 
     def close(self, connection):
         """Ends a connection and all of its requests."""
         if not connection.open:
             return
-        connection.open = False
         self.poll.unregister(connection.fd)
         del self.connections[connection.fd]
-        connection.socket.close()
-        for stream in connection.streams():
-            stream.gone = True
-        if connection.waiting:
+        if connection in self.turns:
             self.turns.remove(connection)
-            connection.waiting.clear()
-        connection.unsent.clear()
+        connection.close()
         if self.listener.fileno() >= 0:
             self.poll.register(self.listener, select.POLLIN)
 
@@ -375,7 +374,7 @@ class Server:
     def close_all(self):
         """Sends what is left to send, then closes every connection."""
         self.go_away()
-        while any(connection.unsent for connection in self.connections.values()):
+        while any(connection.pending() for connection in self.connections.values()):
             self.turn()
         for connection in list(self.connections.values()):
             self.close(connection)

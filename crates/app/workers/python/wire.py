@@ -229,6 +229,10 @@ class Connection:
         self.unsent += frames
         self.server.watch(self)
 
+    def pending(self):
+        """How many bytes could not be sent yet."""
+        return len(self.unsent)
+
     def flush(self):
         """Sends more of what could not be sent before."""
         try:
@@ -236,3 +240,12 @@ class Connection:
         except (BlockingIOError, InterruptedError):
             return
         del self.unsent[:sent]
+
+    def close(self):
+        """Closes the socket; nobody waits for its requests any more."""
+        self.open = False
+        self.socket.close()
+        for stream in self.streams():
+            stream.gone = True
+        self.waiting.clear()
+        self.unsent.clear()

@@ -86,18 +86,36 @@ class Request(Stream):
             environ["davy.request_id"] = environ["REQUEST_ID"]
             output.request_id.set(environ["REQUEST_ID"])
             self.head_only = environ["REQUEST_METHOD"] == "HEAD"
-            iterable = application(environ, self.start)
-            if type(iterable) is list:
-                self.finish(b"".join(iterable))
-            else:
-                self.give(iterable)
-        except Gone:
-            self.abort("the visitor has gone")
+            self.give(application(environ, self.start))
         except BaseException as error:  # sys.exit() in a view ends the request, not the worker
-            report()
-            self.abort(reason_of(error))
+            self.fail(error)
         finally:
             output.request_id.set("")
+
+    @classmethod
+    def resumed(cls, connection, number, credit, started, status, head, head_only):
+        """A request whose application was called by the native helper (native.py)."""
+        self = cls.__new__(cls)
+        self.connection, self.number, self.credit, self.started = connection, number, credit, started
+        self.variables, self.content, self.ended = {}, None, True
+        self.gone = self.done = self.head_sent = False
+        self.status, self.head, self.head_only, self.left = status, head, head_only, None
+        return self
+
+    def resume(self, iterable):
+        """Goes on with what the application returned. Never raises."""
+        try:
+            self.give(iterable)
+        except BaseException as error:
+            self.fail(error)
+
+    def fail(self, error):
+        """The application raised, or did what WSGI forbids, or nobody waits any more."""
+        if isinstance(error, Gone):
+            self.abort("the visitor has gone")
+            return
+        report(error)
+        self.abort(reason_of(error))
 
     def input(self):
         """`wsgi.input` of a request that has content."""
@@ -121,8 +139,8 @@ class Request(Stream):
         """Sends one block; the head goes before the first."""
         if not isinstance(block, bytes):
             raise TypeError("the application's blocks must be bytes, not %s" % type(block).__name__)
-        if self.head is None:
-            raise AssertionError("a block came before start_response()")
+        if self.head is None or self.done:
+            raise AssertionError("a block came before start_response(), or after the end")
         if not block:
             return
         if not self.head_sent:
@@ -139,6 +157,9 @@ class Request(Stream):
 
     def give(self, iterable):
         """Sends all the application returned."""
+        if type(iterable) is list:
+            self.finish(b"".join(iterable))
+            return
         try:
             blocks = iter(iterable)
             if type(blocks) in _READY_MADE:

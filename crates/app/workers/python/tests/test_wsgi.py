@@ -1,64 +1,35 @@
-"""The WSGI side, whose frames are only written down."""
+"""WSGI applications, each run by the pure server and by the one with its native helper."""
 
-import contextlib
 import io
 import unittest
 
-from davy_worker import wire, wsgi
-from davy_worker.server import Gone
+from davy_worker import wire
+
+from . import served
 
 OK = "200 OK"
 
 
-class Recorder(wsgi.Request):
-    """A request whose frames are a list of plain values."""
+class Case:
+    """One request at a time to the server that `kind` makes."""
 
-    def __init__(self, method="GET", content=None, gone=False):
-        said = {"REQUEST_METHOD": method, "REQUEST_SCHEME": "https", "REQUEST_ID": "ab12"}
-        self.variables = {**self.known, **said}
-        self.content = None if content is None else bytearray(content)
-        self.gone = gone
-        self.done = False
-        self.frames = []
+    kind = None
 
-    def read_into(self, view):
-        count = min(len(view), len(self.content), 3)
-        view[:count] = self.content[:count]
-        del self.content[:count]
-        return count
+    def edge(self, application):
+        """An edge whose server runs the application."""
+        made = served.Edge(type(self).kind, application)
+        self.addCleanup(made.close)
+        return made
 
-    def answer(self, status, head, content):
-        self.begin(status, head, content)
-        self.end(0)
-
-    def begin(self, status, head, content):
-        if self.gone:
-            raise Gone
-        self.frames.append(("response", status, head, content))
-
-    def send(self, content):
-        if content:
-            self.frames.append(("data", content))
-
-    def end(self, _ended):
-        self.frames.append(("end",))
-        self.done = True
-
-    def abort(self, reason):
-        if not self.done:
-            self.frames.append(("abort", reason))
+    def answer(self, application, **request):
+        """The frames an application gives, and what it wrote to stderr."""
+        made = self.edge(application)
+        made.request(**request)
+        errors = made.run()
+        return made.frames(), errors
 
 
-def run(application, **request):
-    """The frames an application gives, and what it wrote to stderr."""
-    stream = Recorder(**request)
-    errors = io.StringIO()
-    with contextlib.redirect_stderr(errors):
-        stream.run(application)
-    return stream.frames, errors.getvalue()
-
-
-class Answers(unittest.TestCase):
+class Answers(Case):
     """What comes back of what the application does."""
 
     def test_list_goes_in_one_answer(self):
@@ -66,7 +37,7 @@ class Answers(unittest.TestCase):
             start_response("404 Not Found", [("A", "\xe9")])
             return [b"one", b"", b"two"]
 
-        frames, _ = run(application)
+        frames, _ = self.answer(application)
         self.assertEqual(frames, [("response", 404, b"A\0\xe9\0", b"onetwo"), ("end",)])
 
     def test_blocks_of_a_generator_are_not_held_back(self):
@@ -75,16 +46,17 @@ class Answers(unittest.TestCase):
         def application(_environ, start_response):
             start_response(OK, [])
             yield b""
-            seen.append(list(stream.frames))
+            seen.append(visitor.frames())
             yield b"a"
-            seen.append(list(stream.frames))
+            seen.append(visitor.frames())
             yield b"b"
 
-        stream = Recorder()
-        stream.run(application)
+        visitor = self.edge(application)
+        visitor.request()
+        visitor.run()
         first = ("response", 200, b"", b"a")
         self.assertEqual(seen, [[], [first]], "the head waits for a block that is not empty")
-        self.assertEqual(stream.frames, [first, ("data", b"b"), ("end",)])
+        self.assertEqual(visitor.frames(), [("data", b"b"), ("end",)])
 
     def test_promised_content_ends_the_answer_and_no_more_is_asked_for(self):
         def application(_environ, start_response):
@@ -93,21 +65,20 @@ class Answers(unittest.TestCase):
             yield b"def"
             raise AssertionError("nobody asks for more")
 
-        frames, errors = run(application)
+        frames, errors = self.answer(application)
         self.assertEqual([frame[0] for frame in frames], ["response", "data", "end"])
         self.assertEqual(errors, "")
 
     def test_first_block_of_the_promised_length_goes_in_one_answer(self):
-        answers = []
-
         def application(_environ, start_response):
             start_response(OK, [("Content-Length", "3")])
             yield b"abc"
 
-        stream = Recorder()
-        stream.answer = lambda *answer: answers.append(answer)
-        stream.run(application)
-        self.assertEqual(answers, [(200, b"Content-Length\x003\0", b"abc")])
+        visitor = self.edge(application)
+        visitor.request()
+        visitor.run()
+        answer = [("response", 200, b"Content-Length\x003\0", b"abc"), ("end",)]
+        self.assertEqual(visitor.writes(), [answer])
 
     def test_write_sends_at_once_and_before_what_is_returned(self):
         def application(_environ, start_response):
@@ -116,7 +87,7 @@ class Answers(unittest.TestCase):
             write(b"b")
             return [b"c"]
 
-        frames, _ = run(application)
+        frames, _ = self.answer(application)
         self.assertEqual([frame[0] for frame in frames], ["response", "data", "data", "end"])
 
     def test_head_sends_the_head_alone_and_closes_the_iterable(self):
@@ -130,7 +101,7 @@ class Answers(unittest.TestCase):
             finally:
                 closed.append(True)
 
-        frames, _ = run(application, method="HEAD")
+        frames, _ = self.answer(application, method="HEAD")
         self.assertEqual(frames, [("response", 200, b"", b""), ("end",)])
         self.assertEqual(closed, [True])
 
@@ -149,7 +120,7 @@ class Answers(unittest.TestCase):
             start_response(OK, [])
             return Blocks()
 
-        frames, errors = run(application)
+        frames, errors = self.answer(application)
         self.assertEqual(frames[1:], [("abort", "LookupError: in the middle")])
         self.assertEqual(closed, [True])
         self.assertIn("the request failed", errors)
@@ -162,7 +133,7 @@ class Answers(unittest.TestCase):
             start_response(OK, [])
             return environ["wsgi.file_wrapper"](file)
 
-        frames, _ = run(application)
+        frames, _ = self.answer(application)
         self.assertEqual(b"".join(f[-1] for f in frames[:-1]), b"x" * 100_000)
         self.assertTrue(file.closed)
 
@@ -175,7 +146,7 @@ class Answers(unittest.TestCase):
                 start_response("500 Oops", [("E", "1")], (type(error), error, error.__traceback__))
             return [b"sorry"]
 
-        frames, _ = run(application)
+        frames, _ = self.answer(application)
         self.assertEqual(frames[0], ("response", 500, b"E\x001\0", b"sorry"))
 
     def test_error_after_the_head_was_sent_is_raised_again(self):
@@ -184,7 +155,7 @@ class Answers(unittest.TestCase):
             error = KeyError("late")
             start_response("500 Oops", [], (KeyError, error, None))
 
-        frames, _ = run(application)
+        frames, _ = self.answer(application)
         self.assertEqual(frames[-1], ("abort", "KeyError: 'late'"))
 
     def test_breaches_of_the_standard_are_aborted_with_a_reason(self):
@@ -213,17 +184,66 @@ class Answers(unittest.TestCase):
 
         for application in (no_start, twice, text, nothing, status, line_break, leave):
             with self.subTest(application.__name__):
-                frames, errors = run(application)
+                frames, errors = self.answer(application)
                 self.assertEqual([frame[0] for frame in frames], ["abort"])
                 self.assertIn("Traceback", errors)
 
     def test_gone_visitor_makes_no_noise(self):
-        def application(_environ, start_response):
+        def application(environ, start_response):
+            visitor.send(wire.ABORT, bytes(16))
+            visitor.flush()
             start_response(OK, [])
+            return [environ["wsgi.input"].read()]
+
+        visitor = self.edge(application)
+        visitor.send(wire.REQUEST, wire.head_of([("REQUEST_ID", "ab12")]))
+        errors = visitor.run()
+        self.assertEqual((visitor.frames(), errors), ([("abort", "the visitor has gone")], ""))
+
+    def test_request_that_is_aborted_before_its_turn_is_not_run(self):
+        ran = []
+        visitor = self.edge(lambda environ, _start: ran.append(environ))
+        visitor.request()
+        visitor.send(wire.ABORT, bytes(16))
+        visitor.run()
+        self.assertEqual((visitor.frames(), ran), ([("abort", "not begun")], []))
+
+    def test_list_that_no_frame_holds_is_sent_in_several(self):
+        def application(_environ, start_response):
+            start_response(OK, [("A", "b")])
+            return [b"x" * 50_000, b"y" * 50_000, b"z" * 50_000]
+
+        frames, _ = self.answer(application)
+        self.assertEqual([frame[0] for frame in frames], ["response", "data", "end"])
+        content = b"x" * 50_000 + b"y" * 50_000 + b"z" * 50_000
+        self.assertEqual(frames[0][3] + frames[1][1], content)
+
+    def test_headers_and_status_of_every_kind_are_sent_the_same(self):
+        class Text(str):
+            pass
+
+        def application(_environ, start_response):
+            start_response(Text("299 \xe9"), (("A", "\xff"), [Text("B"), ""]))
+            return [bytearray(b"one"), memoryview(b"two")]
+
+        frames, _ = self.answer(application)
+        self.assertEqual(frames[0], ("response", 299, b"A\0\xff\0B\0\0", b"onetwo"))
+
+    def test_start_response_of_a_request_that_has_ended_sends_nothing(self):
+        kept = []
+
+        def application(_environ, start_response):
+            kept.extend((start_response, start_response(OK, [])))
             return [b"x"]
 
-        frames, errors = run(application, gone=True)
-        self.assertEqual(([frame[0] for frame in frames], errors), (["abort"], ""))
+        visitor = self.edge(application)
+        visitor.request()
+        visitor.run()
+        self.assertEqual([frame[0] for frame in visitor.frames()], ["response", "end"])
+        start_response, write = kept
+        self.assertRaises(Exception, start_response, OK, [])
+        self.assertRaises(Exception, write, b"more")
+        self.assertEqual(visitor.frames(), [])
 
     def test_error_in_close_comes_after_the_answer(self):
         class Blocks(list):
@@ -234,12 +254,12 @@ class Answers(unittest.TestCase):
             start_response(OK, [])
             return Blocks([b"x"])
 
-        frames, errors = run(application)
+        frames, errors = self.answer(application)
         self.assertEqual([frame[0] for frame in frames], ["response", "end"])
         self.assertIn("OSError: close", errors)
 
 
-class Environ(unittest.TestCase):
+class Environ(Case):
     """What the application is given."""
 
     def environ(self, **request):
@@ -251,7 +271,7 @@ class Environ(unittest.TestCase):
             start_response(OK, [])
             return []
 
-        run(application, **request)
+        self.answer(application, **request)
         return seen
 
     def test_has_the_keys_of_the_standard(self):
@@ -275,17 +295,41 @@ class Environ(unittest.TestCase):
             start_response(OK, [])
             return [repr(lines).encode()]
 
-        frames, _ = run(application, content=b"a\nbc\nd\ne")
+        frames, _ = self.answer(application, content=b"a\nbc\nd\ne")
         self.assertEqual(frames[0][3], b"[b'a\\n', b'b', b'c\\n', b'd\\n', b'e']")
 
 
-class Protocol(unittest.TestCase):
-    """What both modules must agree on."""
+    def test_values_are_those_of_this_request_whatever_came_before(self):
+        seen = []
 
-    def test_status_and_head_fit_a_response_frame(self):
-        frame = wire.response(7, 1, 200, wire.head_of([("A", "b")]), b"c")
-        [(kind, _, stream, payload)], _ = wire.split(frame)
-        self.assertEqual((kind, stream, payload[-1:]), (wire.RESPONSE, 7, b"c"))
+        def application(environ, start_response):
+            seen.append([environ.get("HTTP_" + name) for name in ("A", "B", "C")])
+            environ["HTTP_C"] = "of the application"
+            start_response(OK, [])
+            return []
+
+        visitor = self.edge(application)
+        for number, more in enumerate(([("A", "1"), ("B", "2")], [("B", "2")], [("A", "\xe9")]), 1):
+            head = wire.head_of([("REQUEST_ID", "ab12"), *(("HTTP_" + n, v) for n, v in more)])
+            visitor.send(wire.REQUEST, head, wire.NO_CONTENT, number)
+        visitor.run()
+        self.assertEqual(seen, [["1", "2", None], [None, "2", None], ["\xe9", None, None]])
+
+
+class PureAnswers(Answers, unittest.TestCase):
+    kind = served.pure
+
+
+class NativeAnswers(Answers, unittest.TestCase):
+    kind = served.with_native
+
+
+class PureEnviron(Environ, unittest.TestCase):
+    kind = served.pure
+
+
+class NativeEnviron(Environ, unittest.TestCase):
+    kind = served.with_native
 
 
 if __name__ == "__main__":

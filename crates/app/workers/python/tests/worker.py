@@ -13,7 +13,9 @@ import textwrap
 
 from davy_worker import wire
 
-MAIN = pathlib.Path(__file__).resolve().parents[1] / "main.py"
+# As it lies in the project, without its native helper, and as davy writes it out.
+PURE = pathlib.Path(__file__).resolve().parents[1] / "main.py"
+MAIN = pathlib.Path(os.environ.get("DAVY_NATIVE", PURE.parent)) / "main.py"
 SECONDS = 20
 ALWAYS = {
     "PATH_INFO": "/",
@@ -36,7 +38,7 @@ def variables(path="/", **more):
 class Worker:
     """A worker process on the source of a module `app`; ends with its `with` block."""
 
-    def __init__(self, source, *arguments, name="app:app"):
+    def __init__(self, source, *arguments, name="app:app", main=MAIN):
         self.place = tempfile.TemporaryDirectory()
         self.folder = pathlib.Path(self.place.name)
         (self.folder / "app.py").write_text(textwrap.dedent(source), "utf-8")
@@ -45,7 +47,7 @@ class Worker:
         listener.bind(str(self.folder / "w.sock"))
         listener.listen()
         self.process = subprocess.Popen(
-            [sys.executable, "-B", str(MAIN), name, *arguments],
+            [sys.executable, "-B", str(main), name, *arguments],
             cwd=self.folder, stdin=listener, stdout=subprocess.DEVNULL, stderr=self.stderr_file,
         )  # fmt: skip
         listener.close()
