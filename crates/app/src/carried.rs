@@ -17,9 +17,8 @@ pub fn write_worker(state: &Path) -> Result<PathBuf, Error> {
 /// is named after its content and appears complete or not at all, so processes of an older davy
 /// keep theirs.
 pub(crate) fn write(state: &Path, files: &[(&str, &[u8])]) -> Result<PathBuf, Error> {
-    let key = files
-        .iter()
-        .fold(Key::new(), |key, (name, bytes)| key.with(name.as_bytes()).with(bytes));
+    let key =
+        files.iter().fold(Key::new(), |key, (name, bytes)| key.with(name.as_bytes()).with(bytes));
     let folder = state.join(format!("worker-{key}"));
     if !folder.is_dir() {
         write_to(state, files, &folder).map_err(Error::io(&folder))?;

@@ -297,7 +297,9 @@ impl Connection {
     /// Takes in frames up to one that is for Python's code.
     fn take(&mut self, py: Python<'_>) -> PyResult<Option<Told>> {
         while self.is_open() {
-            let Some(said) = self.intake.next().map_err(|broken| broken_error(&broken))? else { break };
+            let Some(said) = self.intake.next().map_err(|broken| broken_error(&broken))? else {
+                break;
+            };
             match said {
                 Said::Greeting => {}
                 Said::Request { number, flags, variables } if has_content(flags) => {
@@ -330,7 +332,12 @@ impl Connection {
     }
 
     /// A request takes its place behind the others.
-    fn wait(&mut self, number: u32, variables: Box<[u8]>, stream: Option<Py<PyAny>>) -> PyResult<()> {
+    fn wait(
+        &mut self,
+        number: u32,
+        variables: Box<[u8]>,
+        stream: Option<Py<PyAny>>,
+    ) -> PyResult<()> {
         if self.waiting.len() >= WAITING_MAX {
             return Err(broken_error(&Broken("too many requests sent ahead")));
         }

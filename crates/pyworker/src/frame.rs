@@ -119,4 +119,4 @@ const REASON_BYTES_MAX: usize = 1_024;
 const NOT_BEGUN: &[u8] = b"not begun";
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

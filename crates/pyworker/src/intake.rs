@@ -30,7 +30,11 @@ pub(crate) enum Said<'a> {
         variables: &'a [u8],
     },
     /// Content, its end, credit or an ABORT for a stream that was begun once.
-    For { number: u32, kind: Kind, payload: &'a [u8] },
+    For {
+        number: u32,
+        kind: Kind,
+        payload: &'a [u8],
+    },
 }
 
 impl Intake {

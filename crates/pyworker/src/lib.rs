@@ -15,6 +15,11 @@
 //! It starts no thread, so an application may fork; it never waits, so it keeps the GIL (waiting is
 //! `poll`, in server.py, which releases it); a panic becomes an exception of Python's.
 
+#![cfg_attr(
+    not(feature = "module"),
+    allow(dead_code, reason = "the module alone uses all of the frames")
+)]
+
 #[cfg(feature = "module")]
 mod connection;
 mod frame;

@@ -203,8 +203,9 @@ impl Start {
         if this.head_only {
             content.clear();
         }
-        let answer = Answer { stream: this.number, started: this.started, ended, status: *status, head };
-        let content = content.iter().map(|block| block.as_bytes());
+        let answer =
+            Answer { stream: this.number, started: this.started, ended, status: *status, head };
+        let content = content.iter().map(PyBytesMethods::as_bytes);
         Connection::answer(this.connection.bind(slf.py()), &answer, content)
     }
 }
@@ -232,7 +233,8 @@ pub(crate) fn run(
     let ended = monotonic_ns();
     let returned = returned.and_then(|returned| {
         // Gone when the application forked and this is the child: the parent answers.
-        let is_done = !connection.try_borrow()?.is_open() || Start::answer(&start, &returned, ended)?;
+        let is_done =
+            !connection.try_borrow()?.is_open() || Start::answer(&start, &returned, ended)?;
         Ok(if is_done { None } else { Some(returned) })
     });
     let outcome = match returned {
@@ -245,7 +247,11 @@ pub(crate) fn run(
 }
 
 /// Lets wsgi.py go on with what the application returned or raised.
-fn hand(start: &Bound<'_, Start>, method: &Bound<'_, PyString>, what: &Bound<'_, PyAny>) -> PyResult<()> {
+fn hand(
+    start: &Bound<'_, Start>,
+    method: &Bound<'_, PyString>,
+    what: &Bound<'_, PyAny>,
+) -> PyResult<()> {
     Start::hand_over(start)?.call_method1(method, (what,))?;
     Ok(())
 }

@@ -75,6 +75,17 @@ targets! {
         b"[project]\nname = \"x\"\ndependencies = [\"PyMySQL~=1.1\", \"django\"]\n",
     ];
     app_output: app::fuzz::output, [b"a line\r\nand \xc3\xbc half of one \x1b[31m\0", b"\n\n"];
+    pyworker_frames: pyworker::fuzz::frames, [
+        // In portions of 64 bytes: HELLO, a request, CREDIT for it, ABORT of it.
+        b"\x40\0\0\0\x08\x01\0\0\0\0\0\0\0\0\x01\0\0\0\0\0\x07\
+          \0\0\0\x0e\x02\x01\0\0\0\0\0\x01PATH_INFO\0/a\0\
+          \0\0\0\x04\x07\0\0\0\0\0\0\x01\0\x01\0\0\
+          \0\0\0\x13\x06\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0why",
+        // In portions of 5: a request with content, and its end.
+        b"\x05\0\0\0\x08\x01\0\0\0\0\0\0\0\0\x01\0\0\0\0\0\x07\
+          \0\0\0\x04\x02\0\0\0\0\0\0\x02A\0b\0\0\0\0\x03\x04\0\0\0\0\0\0\x02abc\
+          \0\0\0\0\x05\0\0\0\0\0\0\x02",
+    ];
     db_packets: db::fuzz::packets, [
         // A query, a change of user, a ping.
         b"\x09\0\0\0\x03SELECT 1\x13\0\0\0\x11root\0\0database\0\x21\0x\0\x01\0\0\0\x0e",

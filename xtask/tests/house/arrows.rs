@@ -5,18 +5,21 @@
 //!   davy ──▶ all                                 e2e ──▶ nothing: it knows the program only
 //!   dns, web, queue ──▶ flow                     xtask ──▶ nothing; its tests ──▶ fuzz targets
 //!   app, db ──▶ flow, proc, packages
-//!   flow, proc, packages, config ──▶ nothing
+//!   pyworker, flow, proc, packages, config ──▶ nothing
+//!
+//!   app carries pyworker as a file, which its build script has another cargo make
 //! ```
 
 use crate::hold;
 use crate::manifests::{Dependency, Stage, members};
 
 /// Every member in the order of a request, and what it may use.
-const ARROWS: [(&str, &[&str]); 12] = [
+const ARROWS: [(&str, &[&str]); 13] = [
     ("crates/dns", &["flow"]),
     ("crates/web", &["flow"]),
     ("crates/queue", &["flow"]),
     ("crates/app", &["flow", "packages", "proc"]),
+    ("crates/pyworker", &[]),
     ("crates/db", &["flow", "packages", "proc"]),
     ("crates/flow", &[]),
     ("crates/proc", &[]),
@@ -29,7 +32,7 @@ const ARROWS: [(&str, &[&str]); 12] = [
 
 /// What tests may use beyond that.
 const ARROWS_OF_TESTS: [(&str, &[&str]); 1] =
-    [("xtask", &["app", "config", "db", "dns", "flow", "queue", "web"])];
+    [("xtask", &["app", "config", "db", "dns", "flow", "pyworker", "queue", "web"])];
 
 #[test]
 fn members_stand_in_the_order_of_a_request() {

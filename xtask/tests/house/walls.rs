@@ -7,11 +7,11 @@ use crate::tree::File;
 use crate::{hold, rust};
 
 #[test]
-fn only_proc_is_unsafe() {
-    let words =
-        ["unsafe", "libc"].iter().flat_map(|word| uses(word, Tests::Count, &["crates/proc/"]));
-    let packages = members_with("libc", &["proc"]);
-    hold("Only proc has unsafe code and libc.", words.chain(packages));
+fn only_proc_and_pyworker_are_unsafe() {
+    let folders = ["crates/proc/", "crates/pyworker/"];
+    let words = ["unsafe", "libc"].iter().flat_map(|word| uses(word, Tests::Count, &folders));
+    let packages = members_with("libc", &UNSAFE);
+    hold("Only proc and pyworker have unsafe code and libc.", words.chain(packages));
 }
 
 #[test]
@@ -21,19 +21,21 @@ fn lints_of_the_workspace_hold_everywhere() {
     let mut broken = Vec::new();
     for member in members() {
         let lints = &member.manifest["lints"];
-        if member.name() != "proc" && lints.get("workspace").is_none() {
+        if UNSAFE.contains(&member.name()) {
+            broken.extend(missing(shared, lints).filter(|lint| lint != "rust.unsafe_code"));
+        } else if lints.get("workspace").is_none() {
             broken.push(format!("{} has lints of its own", member.folder));
         }
-        if member.name() == "proc" {
-            broken.extend(missing(shared, lints).filter(|lint| lint != "rust.unsafe_code"));
-        }
     }
-    hold("All crates have the workspace's lints; proc has all but the ban of unsafe code.", broken);
+    let rule = "All crates have the workspace's lints; proc and pyworker have all but the ban of \
+                unsafe code.";
+    hold(rule, broken);
 }
 
 #[test]
 fn only_davy_reads_its_environment_and_exits() {
-    let programs = ["crates/davy/", "e2e/", "xtask/"];
+    // Cargo speaks to a build script by its environment.
+    let programs = ["crates/davy/", "e2e/", "xtask/", "crates/app/build.rs"];
     let words = READS_OR_EXITS.iter().flat_map(|word| uses(word, Tests::AreFree, &programs));
     hold("Only davy reads its environment and exits; others are told.", words);
 }
@@ -47,6 +49,9 @@ fn only_config_knows_davy_toml() {
     let packages = members_with("toml", &["config", "app", "xtask"]);
     hold("Only config reads davy.toml.", named.into_iter().chain(parsed).chain(packages));
 }
+
+/// The crates that may.
+const UNSAFE: [&str; 2] = ["proc", "pyworker"];
 
 /// With their module, so that `use std::env::var` is found too; `exit` also without.
 const READS_OR_EXITS: [&str; 14] = [
