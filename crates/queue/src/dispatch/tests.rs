@@ -154,6 +154,19 @@ fn up_to_eight_are_written_ahead_to_a_worker_that_was_quick() {
 }
 
 #[test]
+fn the_quicker_a_worker_was_the_more_is_written_ahead_to_it_up_to_32() {
+    for (took_us, expected) in [(1, 32), (10, 20), (30, 8), (900, 8)] {
+        let mut scene = Scene::new(100);
+        scene.experienced(1, 20, Duration::from_micros(took_us));
+        let hands = (0..50).filter(|job| !scene.at(1, ahead(*job)).is_empty()).count();
+        assert_eq!(hands, 1 + expected, "one runs, the others wait there");
+        scene.at(1, Event::Ended(1, 0, Some(SLOW)));
+        let hands = (50..99).filter(|job| !scene.at(1, ahead(*job)).is_empty()).count();
+        assert_eq!(hands, 0, "one slow request of {took_us} us ones says that more is too many");
+    }
+}
+
+#[test]
 fn a_worker_with_too_little_experience_or_a_slow_percentile_gets_nothing_ahead() {
     for (quick, slow) in [(19, 0), (98, 2), (0, 100)] {
         let mut scene = Scene::new(100);

@@ -7,8 +7,11 @@ use flow::Stamp;
 
 use super::{Handing, JobKey};
 
-/// Frames that may wait at a worker behind those it runs.
-const AHEAD_FRAMES_MAX: usize = 8;
+/// Frames that may wait at a worker behind those it runs: so many always, and more as long as all
+/// of them would take next to no time. Both sides wake up once for each such batch.
+const AHEAD_FRAMES_MIN: usize = 8;
+const AHEAD_FRAMES_MAX: usize = 32;
+const AHEAD_NS: u64 = 200_000;
 /// Bytes that those may have together.
 const AHEAD_BYTES_MAX: usize = 64 * 1024;
 /// Requests that took less are quick.
@@ -120,7 +123,7 @@ impl Worker {
             Handing::Once => 0,
         });
         !self.leaving
-            && self.sent.len() < self.concurrency + AHEAD_FRAMES_MAX
+            && self.sent.len() < self.concurrency + self.recent.ahead_max()
             && self.recent.quick()
             && now.since(self.since) < QUICK
             && sizes.sum::<usize>() + bytes <= AHEAD_BYTES_MAX
@@ -232,13 +235,23 @@ impl Worker {
 struct Recent {
     slow: u128,
     count: u32,
+    /// How long they took, the newest ones counting most.
+    mean_ns: u64,
 }
 
 impl Recent {
     fn add(&mut self, took: Duration) {
+        let ns = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX) / 8;
+        self.mean_ns = if self.count == 0 { ns * 8 } else { self.mean_ns / 8 * 7 + ns };
         let window = (1 << RECENT) - 1;
         self.slow = (self.slow << 1 | u128::from(took >= QUICK)) & window;
         self.count = (self.count + 1).min(RECENT);
+    }
+
+    /// How many may be written ahead, by the time that such requests took of late.
+    fn ahead_max(&self) -> usize {
+        let fit = AHEAD_NS / self.mean_ns.max(1);
+        usize::try_from(fit).unwrap_or(usize::MAX).clamp(AHEAD_FRAMES_MIN, AHEAD_FRAMES_MAX)
     }
 
     /// Whether the 99th percentile is quick.
