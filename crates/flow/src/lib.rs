@@ -19,6 +19,7 @@ pub mod fuzz;
 mod query;
 mod request;
 mod step;
+mod text;
 mod trace;
 
 pub use body::{Body, BodyError, Overflow, Reader, Writer};
@@ -26,4 +27,5 @@ pub use chunked::{Chunked, Decoded, NotChunked};
 pub use query::{Flush, Passed, QUERY_TEXT_MAX, Query};
 pub use request::{Answer, Client, Failure, Job, Request, Response, Scheme, Script, SiteId};
 pub use step::{RequestId, Stamp, Step};
+pub use text::Text;
 pub use trace::{Mark, Marks, Trace};

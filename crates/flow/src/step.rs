@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::Text;
+
 /// One of the nine steps of a request. Pages, log lines and traces name failures by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -103,11 +105,16 @@ impl RequestId {
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         RequestId((z ^ (z >> 31)) >> 16)
     }
+
+    /// The digits.
+    pub fn text(self) -> Text {
+        Text::hexadecimal(self.0)
+    }
 }
 
 impl fmt::Display for RequestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:012x}", self.0)
+        f.write_str(self.text().as_str())
     }
 }
 

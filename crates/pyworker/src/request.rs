@@ -12,9 +12,9 @@
 use std::sync::{Mutex, TryLockError};
 
 use pyo3::exceptions::PyRuntimeError;
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString};
-use pyo3::{PyTraverseError, PyVisit, intern};
 
 use crate::connection::{Connection, Waiting, monotonic_ns};
 use crate::frame::Answer;
@@ -108,7 +108,8 @@ fn locked<T>(mutex: &Mutex<T>) -> PyResult<std::sync::MutexGuard<'_, T>> {
     }
 }
 
-/// `start_response` of one request, and what it was told.
+/// `start_response` of one request, and what it was told. The collector need not know it: nothing it
+/// holds leads back to it.
 #[pyclass(module = "davy_worker._native")]
 pub(crate) struct Start {
     connection: Py<Connection>,
@@ -153,11 +154,6 @@ impl Start {
         let stream = Start::hand_over(slf)?;
         stream.call_method1(intern!(slf.py(), "write"), (block,))?;
         Ok(())
-    }
-
-    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        visit.call(&self.connection)?;
-        visit.call(&self.stream)
     }
 }
 

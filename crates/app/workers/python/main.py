@@ -84,8 +84,7 @@ def server_for(application, options):
         if options.threads > 1:
             threads = part("threads")
             return lambda listener: threads.Server(listener, application, options.threads)
-        native = part("native")
-        return lambda listener: native.server_for(listener, application)
+        return part("native").server_for(application)
     if kind == interface.ASGI2:
         application = interface.single(application)
     loop = part("loop")

@@ -27,13 +27,14 @@ def load():
     return _native
 
 
-def server_for(listener, application):
-    """The server that runs a WSGI application, one request at a time."""
+def server_for(application):
+    """What runs a WSGI application on a listener, one request at a time."""
     try:
-        return Server(load(), listener, application)
+        native = load()
     except ImportError as error:
         output.say("davy's native helper is left out, pure Python does its work: %s" % error)
-        return server.Server(listener, wsgi.Request, application)
+        return lambda listener: server.Server(listener, wsgi.Request, application)
+    return lambda listener: Server(native, listener, application)
 
 
 class Server(server.Server):

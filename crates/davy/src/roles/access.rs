@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use flow::Step;
+use flow::{Step, Text};
 use web::Finished;
 
 use crate::logs::printable;
@@ -14,17 +14,19 @@ use crate::logs::printable;
 pub(crate) fn line(finished: &Finished<'_>) -> String {
     let mut line = String::with_capacity(200);
     let site = finished.site.map_or("-", flow::SiteId::as_str);
-    // Writing to a String can't fail.
-    let _ = write!(
-        line,
-        "{site} {} {} {} {} {} {} B ",
-        finished.trace.id,
-        finished.client.address.ip(),
+    for part in [
+        site,
+        finished.trace.id.text().as_str(),
+        Text::address(finished.client.address.ip()).as_str(),
         finished.method,
-        printable(finished.target),
-        finished.status.as_u16(),
-        finished.bytes_sent,
-    );
+        &printable(finished.target),
+        finished.status.as_str(),
+        Text::number(finished.bytes_sent).as_str(),
+    ] {
+        line.push_str(part);
+        line.push(' ');
+    }
+    line.push_str("B ");
     let marks = finished.trace.marks();
     for step in [Step::Connect, Step::Web, Step::Queue, Step::App, Step::Answer, Step::Response] {
         if let Some(took) = marks.took(step) {
@@ -40,6 +42,7 @@ pub(crate) fn line(finished: &Finished<'_>) -> String {
         line.push_str(" ms");
     }
     if let Some(failure) = finished.failure {
+        // Writing to a String can't fail.
         let _ = write!(line, "  failed at step {}: {}", failure.step, printable(&failure.cause));
     }
     line
@@ -48,7 +51,9 @@ pub(crate) fn line(finished: &Finished<'_>) -> String {
 /// Milliseconds with one decimal. Whole numbers: floats would cost a tenth of a small request.
 fn push_ms(line: &mut String, took: Duration) {
     let tenths = took.as_secs() * 10_000 + u64::from((took.subsec_nanos() + 50_000) / 100_000);
-    let _ = write!(line, "{}.{}", tenths / 10, tenths % 10);
+    line.push_str(Text::number(tenths / 10).as_str());
+    line.push('.');
+    line.push_str(Text::number(tenths % 10).as_str());
 }
 
 #[cfg(test)]
