@@ -82,7 +82,9 @@ class Request(Stream):
             environ = self.variables
             environ["wsgi.url_scheme"] = environ["REQUEST_SCHEME"]
             environ["wsgi.errors"] = sys.stderr
-            environ["wsgi.input"] = io.BytesIO() if self.content is None else self.input()
+            # What comes after a request to upgrade is no content, and has no end that could be read.
+            without = self.content is None or "HTTP_UPGRADE" in environ
+            environ["wsgi.input"] = io.BytesIO() if without else self.input()
             environ["davy.request_id"] = environ["REQUEST_ID"]
             output.request_id.set(environ["REQUEST_ID"])
             self.head_only = environ["REQUEST_METHOD"] == "HEAD"

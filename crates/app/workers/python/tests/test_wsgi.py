@@ -288,6 +288,10 @@ class Environ(Case):
     def test_content_is_read_to_its_end(self):
         self.assertEqual(self.environ(content=b"0123456789")["text"], b"0123456789")
 
+    def test_what_follows_a_request_to_upgrade_is_no_content(self):
+        upgrade = [("HTTP_CONNECTION", "Upgrade"), ("HTTP_UPGRADE", "websocket")]
+        self.assertEqual(self.environ(content=b"no", more=upgrade)["text"], b"")
+
     def test_content_can_be_read_by_lines(self):
         def application(environ, start_response):
             content = environ["wsgi.input"]
