@@ -113,7 +113,7 @@ const APT_GET: &[&str] = &[
 ];
 
 /// What the tests use.
-pub(crate) const FOR_TESTS: [Tool; 13] = [
+pub(crate) const FOR_TESTS: [Tool; 14] = [
     PYTHON,
     ENSUREPIP,
     Tool { kind: Kind::Program, name: "dig", package: "bind9-dnsutils" },
@@ -127,6 +127,7 @@ pub(crate) const FOR_TESTS: [Tool; 13] = [
     Tool { kind: Kind::Gem, name: "minitest", package: "ruby-minitest" },
     Tool { kind: Kind::Gem, name: "mysql2", package: "ruby-mysql2" },
     Tool { kind: Kind::Gem, name: "sinatra", package: "ruby-sinatra" },
+    Tool { kind: Kind::Gem, name: "puma", package: "puma" },
     // 17 MB with all that it needs; the package `rails` would bring Node as well.
     Tool { kind: Kind::Gem, name: "rails", package: "ruby-rails" },
 ];
