@@ -112,7 +112,7 @@ const NEWS_PAGE: &str = r#"class NewsController < ApplicationController
         const { type, message } = JSON.parse(event.data);
         if (type === "welcome") say("subscribe");
         if (type === "confirm_subscription") say("message", '{"action":"speak","text":"Grüße"}');
-        if (message) document.querySelector("#said").textContent = message.said;
+        if (message) document.getElementById("said").textContent = message.said;
       };
     </script>
   HTML
