@@ -116,7 +116,7 @@ const APT_GET: &[&str] = &[
 ];
 
 /// What the tests use.
-pub(crate) const FOR_TESTS: [Tool; 18] = [
+pub(crate) const FOR_TESTS: [Tool; 19] = [
     PYTHON,
     ENSUREPIP,
     Tool { kind: Kind::Program, name: "dig", package: "bind9-dnsutils" },
@@ -140,6 +140,7 @@ pub(crate) const FOR_TESTS: [Tool; 18] = [
     Tool { kind: Kind::Gem, name: "minitest", package: "ruby-minitest" },
     Tool { kind: Kind::Gem, name: "mysql2", package: "ruby-mysql2" },
     Tool { kind: Kind::Gem, name: "sinatra", package: "ruby-sinatra" },
+    Tool { kind: Kind::Gem, name: "puma", package: "puma" },
     // 17 MB with all that it needs; the package `rails` would bring Node as well.
     Tool { kind: Kind::Gem, name: "rails", package: "ruby-rails" },
 ];

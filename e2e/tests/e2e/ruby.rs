@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::process::Command;
+use std::time::Duration;
 
-use davy_e2e::{Davy, Project, Ran, curl, curl_args, processes, tool};
+use davy_e2e::{Browser, Davy, Project, Ran, curl, curl_args, eventually, processes, tool};
 
 #[test]
 fn notes_are_pinned_up_and_outlive_a_restart() {
@@ -72,6 +73,20 @@ fn rack_applications_stream_and_fail_and_take_uploads() {
     davy.stop();
 }
 
+/// What a server of its own is told about where it came from.
+const PUMA: &str = "run ->(env) { [200, {}, [env['SERVER_SOFTWARE'], ' ', env['HTTP_HOST']]] }\n";
+
+#[test]
+fn puma_is_run_beside_davy_when_it_is_asked_for() {
+    let project =
+        Project::of("puma", &[("config.ru", PUMA), ("davy.toml", "app = \"puma\"\nthreads = 2\n")]);
+    let davy = project.up();
+    assert!(davy.says("found    Rack (config.ru)").contains(", Puma"));
+    let told = curl(&davy.url("/")).text();
+    assert!(told.starts_with("puma ") && told.ends_with(&davy.http().to_string()), "{told}");
+    davy.stop();
+}
+
 /// What Debian's Rails needs of its own generator's Gemfile.
 const GEMFILE: &str = "gem 'rails'\ngem 'mysql2'\n";
 /// What a person makes of the generated upload.
@@ -82,6 +97,30 @@ const CONTROLLER: &str = "class CoversController < ApplicationController
     cover = params.require(:cover)
     render plain: \"#{cover.original_filename} #{cover.size}\"
   end
+end
+";
+
+/// A page that subscribes to a channel, says something there and shows what comes back.
+const NEWS_PAGE: &str = r#"class NewsController < ApplicationController
+  def index = render(inline: <<~'HTML')
+    <p id="said">nothing</p>
+    <script>
+      const socket = new WebSocket(`ws://${location.host}/cable`, "actioncable-v1-json");
+      const identifier = JSON.stringify({ channel: "NewsChannel" });
+      const say = (command, data) => socket.send(JSON.stringify({ command, identifier, data }));
+      socket.onmessage = (event) => {
+        const { type, message } = JSON.parse(event.data);
+        if (type === "welcome") say("subscribe");
+        if (type === "confirm_subscription") say("message", '{"action":"speak","text":"Grüße"}');
+        if (message) document.getElementById("said").textContent = message.said;
+      };
+    </script>
+  HTML
+end
+"#;
+const NEWS_CHANNEL: &str = "class NewsChannel < ApplicationCable::Channel
+  def subscribed = stream_from('news')
+  def speak(data) = ActionCable.server.broadcast('news', { said: data['text'] })
 end
 ";
 
@@ -99,12 +138,15 @@ fn shop() -> Project {
     succeeds(new.args(["new", ".", "-d", "mysql"]).args(skipped).current_dir(project.folder()));
     project.write("Gemfile", GEMFILE);
     project.write("app/controllers/covers_controller.rb", CONTROLLER);
+    project.write("app/controllers/news_controller.rb", NEWS_PAGE);
+    project.write("app/channels/news_channel.rb", NEWS_CHANNEL);
+    project.write("config/cable.yml", "production:\n  adapter: async\n");
     let mut scaffold = rails(&project);
     succeeds(scaffold.args(["generate", "scaffold", "Book", "title:string"]));
     let routes = project.read("config/routes.rb");
     project.write(
         "config/routes.rb",
-        &routes.replace("resources :books", "resources :books, :covers"),
+        &routes.replace("resources :books", "resources :books, :covers, :news"),
     );
     // Its generator keeps these apart from the folder that it makes for everybody.
     fs::remove_file(project.path("config/master.key")).unwrap();
@@ -161,6 +203,10 @@ fn rails_application_is_served_as_it_was_generated() {
 
     let davy = project.up();
     davy.says("files    assets, unchanged");
+    let browser = Browser::start();
+    browser.open(&davy.url("/news"));
+    let told = || (browser.text("#said") == "Grüße").then_some(());
+    eventually("Action Cable's answer", Duration::from_secs(20), told);
     let book = curl_args(&["--cookie", jar, &davy.url("/books/1")]);
     assert!(book.text().contains("Zoë &amp; Ada"), "{}", book.text());
     davy.stop();

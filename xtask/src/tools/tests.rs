@@ -38,6 +38,7 @@ fn missing_tools_are_named_by_their_packages() {
             "ruby-minitest",
             "ruby-mysql2",
             "ruby-sinatra",
+            "puma",
             "ruby-rails"
         ]
     );

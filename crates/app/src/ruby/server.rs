@@ -40,7 +40,7 @@ pub fn config(entry: &Entry, state: &Path) -> Result<PathBuf, Error> {
     Ok(path)
 }
 
-const FILES: [(&str, &[u8]); 10] = [
+const FILES: [(&str, &[u8]); 11] = [
     ("connection.rb", include_bytes!("../../workers/ruby/connection.rb")),
     ("input.rb", include_bytes!("../../workers/ruby/input.rb")),
     ("main.rb", include_bytes!("../../workers/ruby/main.rb")),
@@ -51,6 +51,7 @@ const FILES: [(&str, &[u8]); 10] = [
     ("stream.rb", include_bytes!("../../workers/ruby/stream.rb")),
     ("tunnel.rb", include_bytes!("../../workers/ruby/tunnel.rb")),
     ("wire.rb", include_bytes!("../../workers/ruby/wire.rb")),
+    ("zygote.rb", include_bytes!("../../workers/ruby/zygote.rb")),
 ];
 
 #[cfg(test)]

@@ -1,5 +1,8 @@
 # Starts a worker: `ruby main.rb CONFIG_RU THREADS` in the project's folder, its socket as fd 0.
 #
+# With `--preload` behind, fd 0 is the site's control socket, and workers are forked from here
+# (zygote.rb).
+#
 # The application sees a plain process: its own bundle loaded before anything else, so that no
 # library of ours decides a version, /dev/null on stdin, and of the worker nothing but the module
 # DavyWorker. That it is loaded shows in HELLO: nothing is accepted before. Exit codes: 0 told to
@@ -15,27 +18,31 @@ module DavyWorker
   module_function
 
   def main(arguments)
-    file, threads = arguments
-    unless file && threads.to_i.positive?
-      warn "usage: ruby main.rb CONFIG_RU THREADS"
+    file, threads, preload = arguments
+    unless file && threads.to_i.positive? && [nil, "--preload"].include?(preload)
+      warn "usage: ruby main.rb CONFIG_RU THREADS [--preload]"
       return USAGE
     end
     trap("INT", "IGNORE")
     arguments.clear
-    require "socket"
-    listener = take_listener
-    tell_stacks(listener)
+    socket = take_socket
     application = load(file)
     return NOT_LOADED unless application
 
-    Request.multithread = threads.to_i > 1
-    server = Server.new(listener, Request, application, threads: threads.to_i)
+    socket = zygote(socket).run if preload
+    serve(UNIXServer.for_fd(socket), application, threads.to_i)
+    0
+  end
+
+  def serve(listener, application, threads)
+    tell_stacks(listener)
+    Request.multithread = threads > 1
+    server = Server.new(listener, Request, application, threads: threads)
     trap("TERM") { server.stop }
     leave_children_alone(server)
     # Rubies that know it make room in memory, and look less often at what stays for good.
     Process.warmup if Process.respond_to?(:warmup)
     server.run
-    0
   end
 
   # The application, its bundle and this worker, in the one order that does no harm.
@@ -54,6 +61,7 @@ module DavyWorker
   end
 
   def require_worker
+    require "socket"
     require "stringio"
     %w[output wire connection stream input raw_answer tunnel request server].each do |name|
       require_relative name
@@ -61,11 +69,18 @@ module DavyWorker
   end
 
   # The socket on fd 0, moved away: what the application starts must not inherit it as stdin.
-  def take_listener
+  def take_socket
     copy = $stdin.dup
     copy.autoclose = false
     $stdin.reopen(File::NULL)
-    UNIXServer.for_fd(copy.fileno)
+    copy.fileno
+  end
+
+  def zygote(socket)
+    require "fcntl"
+    require "json"
+    require_relative "zygote"
+    Zygote.new(socket)
   end
 
   # From now on SIGURG appends the stacks of all threads to the file beside the socket: the site asks

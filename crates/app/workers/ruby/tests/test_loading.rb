@@ -38,6 +38,6 @@ class TestLoading < Edge::Test
 
   def test_called_wrongly_it_says_how
     _, errors, status = Open3.capture3("ruby", Edge::MAIN)
-    assert_equal [2, "usage: ruby main.rb CONFIG_RU THREADS\n"], [status.exitstatus, errors]
+    assert_equal [2, "usage: ruby main.rb CONFIG_RU THREADS [--preload]\n"], [status.exitstatus, errors]
   end
 end

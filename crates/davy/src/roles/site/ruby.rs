@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::bail;
+use app::command::Command;
 use app::detect::{Kind, Ruby, RubyFramework as Framework, Server};
 use app::files::Mount;
 use app::ruby::assets::{self, Assets};
@@ -154,15 +155,25 @@ impl Project {
         env: Vec<(String, String)>,
     ) -> anyhow::Result<app::workers::Settings> {
         let place = &scene.start.place;
-        let main = server::write_worker(&self.state)?;
         let config: &Path = &server::config(&self.kind.entry, &self.state)?;
         let threads = settings::app::threads(&scene.config);
-        let argv = server::worker_argv(&self.ruby.path, &main, config, threads);
+        let (pool, launch) = match self.kind.server {
+            Server::Davy => {
+                let main = server::write_worker(&self.state)?;
+                let argv = server::worker_argv(&self.ruby.path, &main, config, threads);
+                let preload = Some(app::carried::preload_argv(&argv));
+                (settings::app::pool(&scene.config), Launch::Frames { argv, preload })
+            }
+            Server::Puma => {
+                let line = server::puma(&self.ruby.path, &self.gems, config, threads);
+                (settings::app::servers(&scene.config), Launch::Http(Command::new(&line)))
+            }
+        };
         Ok(app::workers::Settings {
             own: scene.own.clone(),
-            pool: settings::app::pool(&scene.config),
+            pool,
             recycling: settings::app::recycling(&scene.config),
-            launch: Launch::Frames { argv, preload: None },
+            launch,
             env,
             project: place.project.clone(),
             run: place.run.clone(),
