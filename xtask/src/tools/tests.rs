@@ -20,7 +20,9 @@ fn folder_of_that_name_is_no_program() {
 
 #[test]
 fn missing_tools_are_named_by_their_packages() {
-    let missing = missing(&FOR_TESTS, OsStr::new("/nowhere"));
+    let mut missing = missing(&FOR_TESTS, OsStr::new("/nowhere"));
+    // Files are there or not, whatever the PATH.
+    missing.retain(|tool| !matches!(tool.kind, Kind::File));
     assert_eq!(
         packages(&missing),
         [
@@ -32,6 +34,8 @@ fn missing_tools_are_named_by_their_packages() {
             "debootstrap",
             "nodejs",
             "npm",
+            "php8.2-fpm",
+            "php8.2-cgi",
             "chromium-driver",
             "ruby",
             "bundler",

@@ -26,7 +26,9 @@ fn the_newest_program_is_taken() {
         std::fs::write(&path, "").unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
     };
-    ["php-fpm7.4", "php-fpm8.10", "php-fpm8.9", "php-fpm8.11.bak", "php-fpm-x"].map(make);
+    ["php-fpm7.4", "php-fpm8.10", "php-fpm8.9", "php-fpm8.11.bak", "php-fpm-x"]
+        .into_iter()
+        .for_each(make);
     let folders = [folder.path().to_owned()];
     assert_eq!(newest(&folders, "php-fpm"), Some(folder.path().join("php-fpm8.10")));
     assert_eq!(newest(&folders, "php-cgi"), None);

@@ -64,7 +64,7 @@ impl Scene {
         let address = "127.0.0.1:1".parse().unwrap();
         let client = Client { address, local: address, scheme: Scheme::Http };
         let trace = Arc::new(Trace::new(RequestId::new(1, 1)));
-        let request = Request { head, body, client, trace };
+        let request = Request { head, body, client, trace, script: None };
         self.jobs.try_send(Job { request, reply }).unwrap();
         answer
     }
@@ -336,7 +336,7 @@ async fn requests_wait_for_an_upstream_that_is_not_there_yet() {
         let address = "127.0.0.1:1".parse().unwrap();
         let client = Client { address, local: address, scheme: Scheme::Http };
         let trace = Arc::new(Trace::new(RequestId::new(1, 1)));
-        let request = Request { head, body: Body::Empty, client, trace };
+        let request = Request { head, body: Body::Empty, client, trace, script: None };
         jobs.try_send(Job { request, reply }).unwrap();
         answer
     };

@@ -301,7 +301,7 @@ async fn an_upgrade_that_a_worker_grants_is_a_tunnel_past_the_spool() {
     let client = Client { address, local: address, scheme: Scheme::Http };
     let trace = Arc::new(Trace::new(RequestId::new(1, 1)));
     let (writer, body) = Body::channel(100);
-    let request = Request { head, body, client, trace };
+    let request = Request { head, body, client, trace, script: None };
     scene.jobs.try_send(Job { request, reply }).unwrap();
     // It is handed out though its content has no end yet.
     let (stream, content) = worker.hear_request().await;
