@@ -90,6 +90,8 @@ fn waiting(davy: &Davy<'_>) -> u64 {
 #[test]
 fn requests_wait_while_there_is_no_worker() {
     let project = site();
+    // Alone it loads the application itself, and is not forked from a process that has it.
+    project.write("davy.toml", "workers = 1\n");
     let davy = project.up();
     project.write("stop", "");
     davy.workers().into_iter().for_each(|pid| processes::send(pid, Signal::KILL));
